@@ -1,0 +1,1 @@
+"""Image batches to boxes: one file per detector, `registry.build_detector` to choose one."""

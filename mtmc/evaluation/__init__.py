@@ -1,0 +1,1 @@
+"""How good the answer is: identity scores over cameras, scores per camera, links, and the worst errors."""

@@ -1,0 +1,1 @@
+"""Linking tracklets across cameras: distances, gates, transit times, calibration, assignment."""

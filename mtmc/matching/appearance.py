@@ -1,0 +1,113 @@
+"""How much likelier a pair's looks are if it is one vehicle: a log likelihood ratio, fitted without labels.
+
+The density of true pairs is that of false pairs times exp(constant + slopes × distances) (exponential tilting:
+Anderson 1972; with unlabelled mixtures Qin 1999), which makes the fit a weighted logistic regression between
+pairs as likely true as the rest of the evidence says, and pairs that are surely or probably false.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, logit
+
+START_SLOPES = np.array([-1.4, -0.6])  # before anything is learned; what most embedders end near
+RIDGE_CENTRE = -1.0  # nearer is likelier, also where there are hardly any links to learn from
+MAX_LOG_RATIO, MIN_LOG_RATIO = 8.0, -12.0  # beyond, the tails are not known
+MOST_RAISED = 0.5  # few false pairs, all clearly false, have a mean ratio below 1 that says nothing of rarer ones
+SUPPORT_LEVELS = (0.05, 0.5, 0.95, 1.5, 2.5)  # numbers of neighbours that are normalised apart
+
+
+def start_log_ratio(distances: np.ndarray, false_distances: np.ndarray) -> np.ndarray:
+    """(P,) log ratios with `START_SLOPES`, scaled so that false pairs have a mean ratio of 1.
+
+    distances: (P, 2) standardised, of pairs that are false but for a few.
+    """
+    return clipped(distances @ START_SLOPES - _mean_level(false_distances))
+
+
+def _mean_level(distances: np.ndarray) -> float:
+    """Log of the mean ratio of false pairs, from pairs of which a few are true.
+
+    Their own mean is too high, as the few true ones weigh most in it; that of a normal with their middle two thirds is
+    too low where vehicles look alike. Half-way is within half a nat on all worlds tried.
+    """
+    if not len(distances):
+        return 0.0
+    scores = np.clip(distances @ START_SLOPES, -30, 30)
+    low, high = np.quantile(scores, [0.16, 0.84])
+    normal = float(scores.mean()) + float((high - low) / 2) ** 2 / 2
+    return (float(np.log(np.exp(scores).mean())) + normal) / 2
+
+
+def fit_log_ratio(distances: np.ndarray, weights: np.ndarray, false_distances: np.ndarray,
+                  false_weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Slopes and constant learned from pairs of which `weights` says how probably they are true.
+
+    false_weights: how many pairs each of the false ones stands for. Slopes are `START_SLOPES` while there are no
+    links at all. A slope that would call the more distant pair the likelier one is set to 0.
+    """
+    rows = np.concatenate([distances, distances, false_distances])
+    target = np.concatenate([np.ones(len(distances)), np.zeros(len(distances) + len(false_distances))])
+    mass = np.concatenate([weights, 1 - weights, false_weights])
+    true_mass = float(weights.sum())
+    false_mass = float(mass.sum()) - true_mass
+    if true_mass < 1e-6 or false_mass < 1e-6:
+        every = np.concatenate([distances, false_distances])
+        return START_SLOPES, -_mean_level(every)
+    active = np.ones(distances.shape[1], bool)
+    while True:
+        columns = np.column_stack([rows[:, active], np.ones(len(rows))])
+        start = np.append(np.full(active.sum(), RIDGE_CENTRE), logit(np.clip(true_mass / mass.sum(), 1e-6, 0.5)))
+        penalty = np.append(np.ones(active.sum()), 1e-6)
+        found = weighted_logistic(columns, target, mass, start, penalty)
+        slopes = np.zeros(distances.shape[1])
+        slopes[active] = found[:-1]
+        if not (slopes > 0).any():
+            return slopes, float(found[-1] - np.log(true_mass / false_mass))
+        active &= slopes <= 0
+
+
+def add_support(log_ratios: np.ndarray, support: np.ndarray, neighbours: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(P,) log ratios that also hear what the neighbours of both sides look like.
+
+    support: (P,) mean standardised distance between one side and the tracklets already linked to the other.
+    neighbours: (P,) how many those are (sum of probabilities). How much they say is learned; for every number of
+    neighbours false pairs keep a mean ratio of 1, so that having neighbours is no evidence in itself.
+    """
+    if not len(log_ratios):
+        return log_ratios
+    has, more = np.minimum(neighbours, 1.0), np.clip(neighbours - 1.0, 0.0, 2.0)
+    columns = np.column_stack([log_ratios, has * support, more * support, has, np.ones(len(log_ratios))])
+    start = np.array([1.0, -0.5, 0.0, 0.0, logit(np.clip(weights.mean(), 1e-6, 0.5))])
+    penalty = np.array([4.0, 1.0, 4.0, 0.1, 1e-6])
+    both = np.concatenate([columns, columns])
+    target = np.concatenate([np.ones(len(columns)), np.zeros(len(columns))])
+    found = weighted_logistic(both, target, np.concatenate([weights, 1 - weights]), start, penalty)
+    raw = columns[:, :3] @ found[:3]
+    group = np.digitize(neighbours, SUPPORT_LEVELS)
+    result = raw.copy()
+    for value in np.unique(group):
+        mine = group == value
+        doubt = 1 - weights[mine]
+        level = np.log((doubt * np.exp(np.clip(raw[mine], -30, 15))).sum() / max(doubt.sum(), 1e-9) + 1e-12)
+        result[mine] -= max(float(level), -MOST_RAISED)
+    return result
+
+
+def weighted_logistic(columns: np.ndarray, target: np.ndarray, mass: np.ndarray, centre: np.ndarray,
+                      penalty: np.ndarray) -> np.ndarray:
+    """Coefficients of a logistic regression with a normal prior around `centre`, by damped Newton steps."""
+    found = centre.astype(np.float64)
+    for _ in range(40):
+        chance = expit(columns @ found)
+        gradient = columns.T @ (mass * (chance - target)) + penalty * (found - centre)
+        hessian = (columns * (mass * chance * (1 - chance))[:, None]).T @ columns + np.diag(penalty)
+        step = np.linalg.solve(hessian, gradient)
+        found = found - step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+        if float(np.abs(step).max()) < 1e-6:
+            break
+    return found
+
+
+def clipped(log_ratios: np.ndarray) -> np.ndarray:
+    return np.clip(log_ratios, MIN_LOG_RATIO, MAX_LOG_RATIO)

@@ -1,0 +1,1 @@
+"""One process that owns the networks and their device, and answers all camera processes of a machine."""

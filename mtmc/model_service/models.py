@@ -1,0 +1,52 @@
+"""Where a camera process gets its detector and its embedder: made here, or asked of the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detectors.detections import Detector
+from detectors.registry import ResolvedDetector, build_detector
+from mtmc.model_service.clients import ServiceAddress, SharedDetector, SharedEmbedder
+from mtmc.run_config import RunConfig
+from reid_models.embedder import Embedder
+from reid_models.registry import build_embedder, weights_of
+
+# Motion keeps a picture of every camera's background, recorded boxes are read from a file: neither has a network.
+_NETWORKS = ("onnx", "ultralytics", "torchvision")
+
+
+@dataclass(frozen=True)
+class RunModels:
+    """The networks of a run, not loaded yet; picklable."""
+
+    detector: ResolvedDetector
+    config: RunConfig
+
+    @property
+    def detects(self) -> bool:
+        """Whether boxes come from a network."""
+        return self.detector.kind in _NETWORKS
+
+    @property
+    def embeds(self) -> bool:
+        """Whether embeddings come from a network."""
+        return weights_of(self.config.embedder) is not None
+
+    def __call__(self) -> tuple[Detector | None, Embedder | None]:
+        """Load the networks, for the service."""
+        return (
+            build_detector(self.detector, self.config.detector) if self.detects else None,
+            build_embedder(self.config.embedder, compared=True) if self.embeds else None,
+        )
+
+
+def models_for(
+    detector: ResolvedDetector, config: RunConfig, service: ServiceAddress | None
+) -> tuple[Detector, Embedder]:
+    """A camera process's models. Raises what `build_detector` and `build_embedder` raise, from wherever they run."""
+    return (
+        SharedDetector(service) if service is not None and service.detects
+        else build_detector(detector, config.detector),
+        SharedEmbedder(service) if service is not None and service.embeds
+        else build_embedder(config.embedder, compared=True),
+    )  # fmt: skip

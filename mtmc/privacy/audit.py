@@ -1,0 +1,113 @@
+"""`tools/privacy_audit.py RUN`: which attributes, and how much of the pictures, can be read from a run's features?"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtmc.errors import MtmcError
+from mtmc.files import write_json
+from mtmc.privacy.attribute_attack import METHODS, AttackConfig, AttackResult, attack
+from mtmc.privacy.opening import vault_of_run
+from mtmc.privacy.reconstruction_attack import ReconstructionResult, reconstruct
+from mtmc.privacy.run_attributes import read_stored
+
+_HEAD = ("attribute", "classes", "tracklets", "vehicles", "accuracy", "interval", "chance", "")
+_FEWEST_VEHICLES = 5  # that a decoder of pictures can be judged on
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was read from M tracklets' features of D dimensions. reconstruction: None where no pictures are kept or
+    there are fewer than five vehicles."""
+
+    tracklets: int
+    dimensions: int
+    attributes: tuple[AttackResult, ...]
+    reconstruction: ReconstructionResult | None
+
+
+def audit_run(folder: Path, key_file: Path | None = None, config: AttackConfig | None = None) -> Audit:
+    """Attack the features of the run in `folder`. Raises what `vault_of_run` and `read_stored` raise."""
+    stored = read_stored(folder, vault_of_run(folder, key_file))
+    results = tuple(
+        attack(name, stored.features, labels, stored.vehicles, config) for name, labels in stored.attributes.items()
+    )
+    rows, vehicles = stored.picture_rows, stored.vehicles[stored.picture_rows]
+    pictures = None
+    if len(np.unique(vehicles)) >= _FEWEST_VEHICLES:
+        pictures = reconstruct(stored.features[rows], stored.pictures, vehicles)
+    return Audit(len(stored.features), stored.features.shape[1], results, pictures)
+
+
+def audit_lines(audit: Audit) -> list[str]:
+    """The audit as a table for people."""
+    lines = [f"{audit.tracklets} tracklets, {audit.dimensions} dimensions; balanced accuracy on vehicles that the "
+             "reader never saw, with its 95 % interval", ""]  # fmt: skip
+    rows: list[tuple[str, ...]] = [_HEAD]
+    rows += [_row(result) for result in audit.attributes]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    for result in audit.attributes:
+        if result.left_out:
+            lines.append(f"{result.attribute}: too few vehicles of {', '.join(result.left_out)}")
+    lines.append("")
+    if audit.reconstruction is None:
+        lines.append("pictures: none kept, or too few vehicles to try")
+    else:
+        share, count = audit.reconstruction.explained, audit.reconstruction.rows
+        lines.append(f"pictures: a linear decoder explains {share:.0%} of the variance of {count} pictures "
+                     "(a lower bound: a trained generator does better)")  # fmt: skip
+    return lines
+
+
+def _row(result: AttackResult) -> tuple[str, ...]:
+    counts = str(len(result.classes)), str(result.rows), str(result.groups)
+    if math.isnan(result.balanced_accuracy):
+        return (result.attribute, *counts, "", "", "", "fewer than two classes with enough vehicles")
+    interval = f"{result.low:.3f} to {result.high:.3f}"
+    verdict = "can be read" if result.readable else "not shown to be readable"
+    return result.attribute, *counts, f"{result.balanced_accuracy:.3f}", interval, f"{result.chance:.3f}", verdict
+
+
+def to_json(audit: Audit) -> dict[str, Any]:
+    """The audit as plain values; null where a number does not exist."""
+    attributes = [
+        {**asdict(result), "chance": result.chance, "readable": result.readable} for result in audit.attributes
+    ]
+    pictures = audit.reconstruction
+    explained = None if pictures is None else {**asdict(pictures), "explained": pictures.explained}
+    plain = {"tracklets": audit.tracklets, "dimensions": audit.dimensions, "attributes": attributes}
+    return {**plain, "attributes": [_without_nan(a) for a in attributes], "reconstruction": explained}
+
+
+def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in values.items()}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 whatever was found, the code of the error where a run cannot be read."""
+    parser = argparse.ArgumentParser(prog="privacy_audit.py", description="What can be read from a run's features?")
+    parser.add_argument("run", type=Path, help="a run folder")
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help="the key of an encrypted run (or MTMC_KEY_FILE)")
+    parser.add_argument("--method", default="exact", choices=tuple(METHODS),
+                        help="how the reader is fitted: exactly, or by the published schedule (default: exact)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+    arguments = parser.parse_args(argv)
+    try:
+        audit = audit_run(arguments.run, arguments.key_file, AttackConfig(method=arguments.method))
+        for line in audit_lines(audit):
+            print(line)
+        if arguments.json:
+            write_json(arguments.json, to_json(audit))
+    except MtmcError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0

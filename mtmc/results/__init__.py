@@ -1,0 +1,1 @@
+"""What a run writes and reads: one format a file, its reader beside its writer."""

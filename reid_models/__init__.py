@@ -1,0 +1,1 @@
+"""Crops to embeddings: the models, how they are trained, scored and stored."""

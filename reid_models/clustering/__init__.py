@@ -1,0 +1,1 @@
+"""Grouping vectors without labels, and saying which belong to no group (seeds_digest H)."""

@@ -1,0 +1,1 @@
+"""Scores of retrieval: which gallery entries a query finds, by named protocols."""

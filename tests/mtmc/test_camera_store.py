@@ -1,0 +1,29 @@
+"""Chunks of detections: what is written is what is read, for every frame of the chunk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors.detections import Detections
+from mtmc.camera_store import read_detections, write_detections
+
+
+def some(rng: np.random.Generator, count: int) -> Detections:
+    return Detections(rng.random((count, 4)) * 100, rng.random(count), rng.integers(0, 4, count))
+
+
+# A chunk without a frame is what is left to write when the last commit came just before the last frame.
+@pytest.mark.parametrize("counts", [[], [0], [1], [0, 0], [3, 0, 2], [0, 1, 0], list(range(20))])
+def test_round_trip(tmp_path: Path, counts: list[int]) -> None:
+    rng = np.random.default_rng(len(counts))
+    frames = {7 + 2 * i: some(rng, count) for i, count in enumerate(counts)}
+    write_detections(tmp_path / "chunk.parquet", list(frames), list(frames.values()))
+    found = read_detections(tmp_path / "chunk.parquet")
+    assert list(found) == list(frames)
+    for index, wanted in frames.items():
+        np.testing.assert_array_equal(found[index].boxes_xyxy, wanted.boxes_xyxy)
+        np.testing.assert_array_equal(found[index].scores, wanted.scores)
+        np.testing.assert_array_equal(found[index].class_ids, wanted.class_ids)
