@@ -29,7 +29,7 @@ from mtmc.run_config import RunConfig
 from mtmc.run_store import RunStore, next_sibling
 from mtmc.scoring import read_truth
 from mtmc.video_files import examine
-from reid_models.registry import weights_of
+from reid_models.registry import weight_free_method, weights_of
 
 _BLOCK_BYTES, _MAX_BLOCKS = 1 << 20, 64
 _LIBRARIES = ("av", "numpy", "opencv-python", "onnxruntime", "scipy", "torch", "torchvision", "trackers", "ultralytics")
@@ -177,11 +177,11 @@ def detector_key(detector: ResolvedDetector, config: RunConfig, camera_id: str) 
 
 
 def embedder_fingerprint(config: RunConfig) -> str:
-    """What the embeddings depend on: kind, weights' SHA-256, settings."""
+    """What the embeddings depend on: weights' SHA-256, the method beside or instead of them, settings."""
     weights = weights_of(config.embedder)
     settings = to_plain(replace(config.embedder, weights="", name="auto"))
     try:
-        return digest("colour-texture" if weights is None else sha256_of(weights), settings)
+        return digest("" if weights is None else sha256_of(weights), weight_free_method(config.embedder), settings)
     except OSError as error:
         raise WeightsError(str(weights), "a weights file (.safetensors)", error.strerror or str(error),
                            "Name another with --weights, or leave it out for the embedder that needs none.") from error

@@ -37,8 +37,8 @@ class EmbedderConfig:
     # "auto": float32 on a CPU, float16 on a GPU (vectors agree to about 1e-3).
     precision: Precision = "auto"
     flip_at_test: bool = False  # averages each crop with its mirror image: twice the time for a small gain
-    # Share of the squared length that the weight-free vector has beside that of the shipped network; 0: none. Weights
-    # of one's own stand alone.
+    # Share of the squared length that the weight-free vector (in 256 numbers) has beside that of the shipped network;
+    # 0: none. Weights of one's own stand alone.
     colour_share: float = 0.0
     threads: int = 0  # CPU threads of the network; 0 leaves torch's own number
     # What runs the network. "auto": on a CPU the fastest that agrees with torch, on a GPU torch (see backends.py).
@@ -88,10 +88,23 @@ def build_embedder(config: EmbedderConfig | None = None, compared: bool = False)
     network = _network(weights, config if compared else with_backend(config)[0])
     if not config.adds_colour:
         return network
-    from reid_models.colour_texture import ColourTextureEmbedder
     from reid_models.fused import FusedEmbedder
+    from reid_models.reduced_colour_texture import ReducedColourTexture
 
-    return FusedEmbedder(network, ColourTextureEmbedder(batch_size=config.batch_size), config.colour_share)
+    return FusedEmbedder(network, ReducedColourTexture(config.batch_size), config.colour_share)
+
+
+def weight_free_method(config: EmbedderConfig) -> str:
+    """What the part of the vectors that needs no weights depends on; "" where there is none."""
+    if config.adds_colour:
+        from reid_models.reduced_colour_texture import method
+
+        return method()
+    if weights_of(config) is None:
+        from reid_models.colour_texture import ColourTextureEmbedder
+
+        return ColourTextureEmbedder().fingerprint
+    return ""
 
 
 def with_backend(config: EmbedderConfig, remembered: Backend = "auto") -> tuple[EmbedderConfig, tuple[str, ...]]:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from mtmc.errors import ConfigError
+from mtmc.plan import embedder_fingerprint
 from mtmc.run_config import RunConfig
+from reid_models import reduced_colour_texture
 from reid_models.colour_texture import ColourTextureConfig, ColourTextureEmbedder
 from reid_models.fused import FusedEmbedder
 from reid_models.registry import EmbedderConfig, build_embedder
@@ -48,3 +50,14 @@ def test_built_from_the_shipped_file() -> None:
     rows = both.embed(pictures)
     np.testing.assert_allclose(rows[:, :plain.dimension] * np.sqrt(2), plain.embed(pictures), atol=1e-6)
     assert both.fingerprint != plain.fingerprint
+    assert both.dimension - plain.dimension <= 256
+
+
+def test_a_run_redoes_its_cameras_when_the_method_beside_the_network_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [embedder_fingerprint(RunConfig(embedder=EmbedderConfig(**settings))) for settings in SETTINGS]
+    monkeypatch.setattr(reduced_colour_texture, "RANDOM_DIMENSIONS", 60)
+    after = [embedder_fingerprint(RunConfig(embedder=EmbedderConfig(**settings))) for settings in SETTINGS]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, True, True]
+
+
+SETTINGS: list[dict] = [{"colour_share": 0.5}, {}, {"name": "colour-texture"}]
