@@ -204,8 +204,9 @@ class _Watch:
 
     def _commit_now_and_then(self) -> None:
         if time.monotonic() - self._committed_at >= self._setup.config.process.commit_s:
-            self._detections.commit()
-            self._pieces.commit()
+            wrote = [log.write_waiting() for log in (self._detections, self._pieces)]
+            if any(wrote):
+                self._manifest.save()
             self._committed_at = time.monotonic()
 
     def _close(self) -> None:

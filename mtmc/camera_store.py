@@ -44,7 +44,7 @@ class EmbeddedPiece:
 
 
 def write_detections(path: Path, frame_indices: Sequence[int], detections: Sequence[Detections]) -> None:
-    """One chunk of consecutive frames (0-based indices) with what was found in each."""
+    """One chunk of consecutive frames (0-based indices) with what was found in each; a manifest is to name it."""
     import polars as pl
 
     counts = [max(len(found), 1) for found in detections]
@@ -57,24 +57,32 @@ def write_detections(path: Path, frame_indices: Sequence[int], detections: Seque
         "score": np.concatenate([r.scores for r in rows]) if rows else np.zeros(0, np.float32),
         "class_id": np.concatenate([r.class_ids for r in rows]) if rows else np.zeros(0, np.int64),
     })  # fmt: skip
-    with files.atomic_path(path) as temporary:
+    with files.atomic_path(path, sync_folder=False) as temporary:
         table.write_parquet(temporary)
 
 
-def read_detections(path: Path) -> dict[int, Detections]:
-    """Frame index → `Detections`, for every frame of the chunk."""
-    import polars as pl
+class StoredDetections:
+    """A chunk of detections, read back; rows stay arrays until their frame is asked for: a chunk may hold hours."""
 
-    table = pl.read_parquet(path)
-    indices, classes = table["frame_index"].to_numpy(), table["class_id"].to_numpy()
-    boxes, scores = table.select("x1", "y1", "x2", "y2").to_numpy(), table["score"].to_numpy()
-    starts = np.flatnonzero(np.diff(indices, prepend=-1))
-    found = {}
-    stops = np.append(starts, len(indices))[1:]
-    for start, stop in zip(starts, stops, strict=True):
-        rows = slice(start, stop) if classes[start] != EMPTY_FRAME_CLASS else slice(0, 0)
-        found[int(indices[start])] = Detections(boxes[rows], scores[rows], classes[rows])
-    return found
+    def __init__(self, path: Path) -> None:
+        import polars as pl
+
+        table = pl.read_parquet(path)
+        self._indices, self._classes = table["frame_index"].to_numpy(), table["class_id"].to_numpy()
+        self._boxes, self._scores = table.select("x1", "y1", "x2", "y2").to_numpy(), table["score"].to_numpy()
+
+    @property
+    def last_index(self) -> int:
+        """Of its last frame; -1 where it has none."""
+        return int(self._indices[-1]) if len(self._indices) else -1
+
+    def of_frame(self, index: int) -> Detections | None:
+        """What was found in a frame; None where the chunk does not hold it."""
+        start, stop = np.searchsorted(self._indices, [index, index + 1])
+        if start == stop:
+            return None
+        rows = slice(start, stop) if self._classes[start] != EMPTY_FRAME_CLASS else slice(0, 0)
+        return Detections(self._boxes[rows], self._scores[rows], self._classes[rows])
 
 
 def write_pieces(path: Path, pieces: Sequence[EmbeddedPiece], vault: Vault = PLAIN) -> None:

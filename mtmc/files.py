@@ -25,10 +25,12 @@ _TEMPORARY_PREFIX = ".partial-"
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, sync_folder: bool = True) -> Iterator[Path]:
     """Give a temporary path in the same folder; on success fsync and rename it to `path`.
 
     The temporary file keeps the suffix of `path` (encoders look at it) and is deleted on any error.
+    sync_folder: whether the new name has to outlive a power cut by itself; False for what a manifest names right
+    afterwards, whose own write syncs the folder, and which is missed by its checksum where it should be lost.
     The folder is made where only it is missing: a run folder that somebody deleted does not come back half empty.
     Raises `OutputError` where the folder cannot be written.
     """
@@ -43,7 +45,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _fsync(temporary)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-        _fsync(path.parent)
+        if sync_folder:
+            _fsync(path.parent)
     except BaseException as error:
         _unlink(temporary)
         if _is_of_the_disk(error):
@@ -76,9 +79,9 @@ def _cannot_write(path: Path, error: BaseException) -> OutputError:
                        "Free space or choose another --out; the same command continues.")
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, sync_folder: bool = True) -> None:
     """Write `data` to `path`, atomically."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, sync_folder) as temporary:
         temporary.write_bytes(data)
 
 

@@ -35,6 +35,7 @@ class Manifest:
         self.folder, self.order = folder, stages
         self._content: dict[str, Any] = {"format": FORMAT_NUMBER, "stages": {}}
         self._checked: set[str] = set()
+        self._superseded: list[str] = []
 
     @classmethod
     def load(cls, folder: Path, stages: tuple[str, ...]) -> Manifest:
@@ -61,24 +62,41 @@ class Manifest:
         for s in gone:
             del self._content["stages"][s]
         if gone:
-            self._save()
+            self.save()
         self._delete(names)
 
+    def add(self, stage: str, names: Sequence[str]) -> None:
+        """Name finished files of `stage`; they count once the manifest is saved."""
+        entry, new = self._content["stages"][stage], set(names)
+        entry["files"] = [old for old in entry["files"] if old["name"] not in new] + [self._record(n) for n in names]
+
+    def exchange(self, stage: str, old: Sequence[str], new: str) -> None:
+        """Name `new` in the place of the files `old`, which follow each other; the next `save` deletes those."""
+        records, gone = self._content["stages"][stage]["files"], set(old)
+        place = next(i for i, record in enumerate(records) if record["name"] in gone)
+        kept = [record for record in records if record["name"] not in gone]
+        self._content["stages"][stage]["files"] = [*kept[:place], self._record(new), *kept[place:]]
+        self._checked -= gone
+        self._superseded += old
+
+    def save(self) -> None:
+        """Make what was named count; afterwards files that others stand for are deleted."""
+        files.write_json(self.folder / MANIFEST_NAME, self._content)
+        self._delete(self._superseded)
+        self._superseded = []
+
     def commit(self, stage: str, names: list[str], facts: dict[str, Any] | None = None, complete: bool = False) -> None:
-        """Name finished files of `stage`; `facts` are laid over those it has; `complete` closes it."""
+        """Name finished files of `stage`, and save; `facts` are laid over those it has; `complete` closes it."""
+        self.add(stage, names)
         entry = self._content["stages"][stage]
-        for name in names:
-            path = self.folder / name
-            record = {"name": name, "bytes": path.stat().st_size, "sha256": files.sha256_of(path)}
-            entry["files"] = [old for old in entry["files"] if old["name"] != name] + [record]
-            self._checked.add(name)
         entry["facts"].update(facts or {})
         entry["complete"] = complete
-        self._save()
+        self.save()
 
     def replace(self, stage: str, names: list[str], facts: dict[str, Any]) -> None:
         """Commit `names` as the whole of `stage`, complete, and delete the files that they stand for."""
-        old = [name for name in self.files(stage) if name not in names]
+        new = set(names)
+        old = [name for name in self.files(stage) if name not in new]
         self._content["stages"][stage]["files"] = []
         self.commit(stage, names, facts, complete=True)
         self._delete(old)
@@ -122,7 +140,7 @@ class Manifest:
             if self._problem(record):
                 entry["files"] = entry["files"][:place]
                 entry["complete"] = False
-                self._save()
+                self.save()
                 break
         return self.files(stage)
 
@@ -138,6 +156,11 @@ class Manifest:
         named = {entry["name"] for stage in self._content["stages"].values() for entry in stage["files"]}
         found = {str(path.relative_to(self.folder)) for pattern in patterns for path in self.folder.glob(pattern)}
         self._delete(sorted(found - named))
+
+    def _record(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        self._checked.add(name)
+        return {"name": name, "bytes": path.stat().st_size, "sha256": files.sha256_of(path)}
 
     def _problem(self, entry: dict[str, Any]) -> str:
         path = self.folder / entry["name"]
@@ -155,9 +178,6 @@ class Manifest:
         for name in names:
             with contextlib.suppress(OSError):
                 (self.folder / name).unlink(missing_ok=True)
-
-    def _save(self) -> None:
-        files.write_json(self.folder / MANIFEST_NAME, self._content)
 
 
 def _is_well_formed(content: Any) -> bool:

@@ -31,7 +31,7 @@ class ProcessConfig:
 
     workers: int = 0  # camera processes; 0 = as many as cores and memory are enough for, at most one a camera
     threads: int = 0  # threads of the networks in a worker; 0 = cores ÷ cameras, at least 1, whatever `workers` is
-    commit_s: float = 5.0  # seconds of work that a crash may cost; a commit is two small synced files
+    commit_s: float = 5.0  # seconds of work that a crash may cost; a commit is three small synced files
     hang_s: float = 180.0  # a worker that is silent for so long is stopped; loading a big model takes up to a minute
     # One process with the networks for all camera processes of a machine; auto: where they run on a GPU.
     shared_models: Literal["auto", "always", "never"] = "auto"

@@ -65,7 +65,7 @@ class Vault(Protocol):
         ...
 
     def write_table(self, path: Path, table: Any) -> None:
-        """Store a table as Parquet, atomically."""
+        """Store a table as Parquet, atomically, for a manifest that will name it."""
         ...
 
     def table_source(self, path: Path) -> Any:
@@ -73,7 +73,7 @@ class Vault(Protocol):
         ...
 
     def merge_tables(self, paths: Sequence[Path], target: Path) -> None:
-        """Store the rows of all tables, in order, as one, atomically."""
+        """Store the rows of all tables, in order, as one, atomically, for a manifest that will name it."""
         ...
 
 
@@ -105,7 +105,7 @@ class PlainVault:
             raise
 
     def write_table(self, path: Path, table: Any) -> None:
-        with files.atomic_path(path) as temporary:
+        with files.atomic_path(path, sync_folder=False) as temporary:
             table.write_parquet(temporary)
 
     def table_source(self, path: Path) -> Path:
@@ -116,7 +116,7 @@ class PlainVault:
     def merge_tables(self, paths: Sequence[Path], target: Path) -> None:
         import polars as pl
 
-        with files.atomic_path(target) as temporary:
+        with files.atomic_path(target, sync_folder=False) as temporary:
             pl.scan_parquet([*paths]).sink_parquet(temporary)
 
 
@@ -178,7 +178,7 @@ class SealedVault:
     def write_table(self, path: Path, table: Any) -> None:
         content = io.BytesIO()
         table.write_parquet(content)
-        files.write_bytes(path, self.to_store(path, content.getvalue()))
+        files.write_bytes(path, self.to_store(path, content.getvalue()), sync_folder=False)
 
     def table_source(self, path: Path) -> io.BytesIO:
         return io.BytesIO(self.read(path))

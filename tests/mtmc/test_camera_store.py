@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detectors.detections import Detections
-from mtmc.camera_store import read_detections, write_detections
+from mtmc.camera_store import StoredDetections, write_detections
 
 
 def some(rng: np.random.Generator, count: int) -> Detections:
@@ -21,9 +21,12 @@ def test_round_trip(tmp_path: Path, counts: list[int]) -> None:
     rng = np.random.default_rng(len(counts))
     frames = {7 + 2 * i: some(rng, count) for i, count in enumerate(counts)}
     write_detections(tmp_path / "chunk.parquet", list(frames), list(frames.values()))
-    found = read_detections(tmp_path / "chunk.parquet")
-    assert list(found) == list(frames)
+    stored = StoredDetections(tmp_path / "chunk.parquet")
+    assert stored.last_index == max(frames, default=-1)
+    assert [index for index in range(100) if stored.of_frame(index) is not None] == list(frames)
     for index, wanted in frames.items():
-        np.testing.assert_array_equal(found[index].boxes_xyxy, wanted.boxes_xyxy)
-        np.testing.assert_array_equal(found[index].scores, wanted.scores)
-        np.testing.assert_array_equal(found[index].class_ids, wanted.class_ids)
+        found = stored.of_frame(index)
+        assert found is not None
+        np.testing.assert_array_equal(found.boxes_xyxy, wanted.boxes_xyxy)
+        np.testing.assert_array_equal(found.scores, wanted.scores)
+        np.testing.assert_array_equal(found.class_ids, wanted.class_ids)

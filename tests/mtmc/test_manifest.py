@@ -84,3 +84,24 @@ def test_replace_leaves_one_file_for_many(tmp_path: Path) -> None:
     assert again.files("first") == ["all"]
     assert again.is_complete("first")
     assert not (tmp_path / "a").exists()
+
+
+def test_many_files_at_once_cost_no_more_than_each_of_them(tmp_path: Path) -> None:
+    """A day's pictures are hundreds of thousands: naming them must not compare each with each."""
+    manifest = written(tmp_path)
+    names = [f"{number:05}" for number in range(400)]
+    for name in names:
+        (tmp_path / name).touch()
+    compared = 0
+
+    class Counted(str):
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)  # type: ignore[arg-type]
+
+        __hash__ = str.__hash__
+
+    manifest.replace("first", [Counted(name) for name in names], {})
+    assert manifest.files("first") == names
+    assert compared < 10 * len(names)
