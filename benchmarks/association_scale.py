@@ -1,7 +1,7 @@
 """The matcher on a day of many cameras: time, memory, and what it costs not to be told the travel times.
 
-    OMP_NUM_THREADS=2 python benchmarks/association_scale.py --tracklets 100000 --cameras 100
-    OMP_NUM_THREADS=2 python benchmarks/association_scale.py --tracklets 100000 --cameras 100 --true-gates
+    OMP_NUM_THREADS=1 python benchmarks/association_scale.py --tracklets 100000 --cameras 100
+    OMP_NUM_THREADS=1 python benchmarks/association_scale.py --tracklets 100000 --cameras 100 --true-gates
 
 Vehicles wander over a ring of cameras with four neighbours each; 30 % leave at every camera; travel times are
 log-normal between 20 and 300 s. Image vectors lie on disk as float16.

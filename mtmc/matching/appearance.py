@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, logit
 
+from mtmc.matching.thinning import thinned
+
 START_SLOPES = np.array([-1.4, -0.6])  # before anything is learned; what most embedders end near
 RIDGE_CENTRE = -1.0  # nearer is likelier, also where there are hardly any links to learn from
 MAX_LOG_RATIO, MIN_LOG_RATIO = 8.0, -12.0  # beyond, the tails are not known
@@ -46,14 +48,15 @@ def fit_log_ratio(distances: np.ndarray, weights: np.ndarray, false_distances: n
     false_weights: how many pairs each of the false ones stands for. Slopes are `START_SLOPES` while there are no
     links at all. A slope that would call the more distant pair the likelier one is set to 0.
     """
-    rows = np.concatenate([distances, distances, false_distances])
-    target = np.concatenate([np.ones(len(distances)), np.zeros(len(distances) + len(false_distances))])
-    mass = np.concatenate([weights, 1 - weights, false_weights])
     true_mass = float(weights.sum())
-    false_mass = float(mass.sum()) - true_mass
+    false_mass = float((1 - weights).sum() + false_weights.sum())
     if true_mass < 1e-6 or false_mass < 1e-6:
         every = np.concatenate([distances, false_distances])
         return START_SLOPES, -_mean_level(every)
+    asked, mass = thinned(weights)
+    rows = np.concatenate([distances[asked], false_distances])
+    target = np.concatenate([weights[asked], np.zeros(len(false_distances))])
+    mass = np.concatenate([mass, false_weights])
     active = np.ones(distances.shape[1], bool)
     while True:
         columns = np.column_stack([rows[:, active], np.ones(len(rows))])
@@ -67,43 +70,64 @@ def fit_log_ratio(distances: np.ndarray, weights: np.ndarray, false_distances: n
         active &= slopes <= 0
 
 
-def add_support(log_ratios: np.ndarray, support: np.ndarray, neighbours: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def add_support(log_ratios: np.ndarray, asked: np.ndarray, mass: np.ndarray, support: np.ndarray,
+                neighbours: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(P,) log ratios that also hear what the neighbours of both sides look like.
 
-    support: (P,) mean standardised distance between one side and the tracklets already linked to the other.
-    neighbours: (P,) how many those are (sum of probabilities). How much they say is learned; for every number of
-    neighbours false pairs keep a mean ratio of 1, so that having neighbours is no evidence in itself.
+    log_ratios: (P,). asked, mass: (Q,) the pairs whose neighbours were asked and how many pairs each stands for; the
+    others count as pairs without neighbours. support: (Q,) mean standardised distance between one side and the
+    tracklets already linked to the other. neighbours: (Q,) how many those are (sum of probabilities). weights: (Q,)
+    probability to be true. How much neighbours say is learned; for every number of neighbours false pairs keep a
+    mean ratio of 1, so that having neighbours is no evidence in itself.
     """
-    if not len(log_ratios):
+    if not len(asked):
         return log_ratios
     has, more = np.minimum(neighbours, 1.0), np.clip(neighbours - 1.0, 0.0, 2.0)
-    columns = np.column_stack([log_ratios, has * support, more * support, has, np.ones(len(log_ratios))])
-    start = np.array([1.0, -0.5, 0.0, 0.0, logit(np.clip(weights.mean(), 1e-6, 0.5))])
+    columns = np.column_stack([log_ratios[asked], has * support, more * support, has, np.ones(len(asked))])
+    share = float((mass * weights).sum() / mass.sum())
+    start = np.array([1.0, -0.5, 0.0, 0.0, logit(np.clip(share, 1e-6, 0.5))])
     penalty = np.array([4.0, 1.0, 4.0, 0.1, 1e-6])
-    both = np.concatenate([columns, columns])
-    target = np.concatenate([np.ones(len(columns)), np.zeros(len(columns))])
-    found = weighted_logistic(both, target, np.concatenate([weights, 1 - weights]), start, penalty)
+    found = weighted_logistic(columns, weights, mass, start, penalty)
     raw = columns[:, :3] @ found[:3]
     group = np.digitize(neighbours, SUPPORT_LEVELS)
-    result = raw.copy()
+    doubt = mass * (1 - weights)
+    levels = np.zeros(len(SUPPORT_LEVELS) + 1)
     for value in np.unique(group):
         mine = group == value
-        doubt = 1 - weights[mine]
-        level = np.log((doubt * np.exp(np.clip(raw[mine], -30, 15))).sum() / max(doubt.sum(), 1e-9) + 1e-12)
-        result[mine] -= max(float(level), -MOST_RAISED)
+        mean = (doubt[mine] * np.exp(np.clip(raw[mine], -30, 15))).sum() / max(doubt[mine].sum(), 1e-9)
+        levels[value] = max(float(np.log(mean + 1e-12)), -MOST_RAISED)
+    result = log_ratios * found[0] - levels[0]
+    result[asked] = raw - levels[group]
     return result
 
 
 def weighted_logistic(columns: np.ndarray, target: np.ndarray, mass: np.ndarray, centre: np.ndarray,
                       penalty: np.ndarray) -> np.ndarray:
-    """Coefficients of a logistic regression with a normal prior around `centre`, by damped Newton steps."""
+    """Coefficients of a logistic regression with a normal prior around `centre`, by Newton steps that never
+    raise the loss.
+
+    columns: (P, K). target: (P,) probability of each row to be true, 0 to 1. mass: (P,) how many rows each is.
+    """
+    def loss_at(scores: np.ndarray, at: np.ndarray) -> float:
+        likelihood = np.maximum(scores, 0) - target * scores + np.log1p(np.exp(-np.abs(scores)))
+        return float((mass * likelihood).sum() + 0.5 * (penalty * np.square(at - centre)).sum())
+
     found = centre.astype(np.float64)
+    scores = columns @ found
+    loss = loss_at(scores, found)
     for _ in range(40):
-        chance = expit(columns @ found)
+        chance = expit(scores)
         gradient = columns.T @ (mass * (chance - target)) + penalty * (found - centre)
         hessian = (columns * (mass * chance * (1 - chance))[:, None]).T @ columns + np.diag(penalty)
         step = np.linalg.solve(hessian, gradient)
-        found = found - step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+        while True:
+            nearer = columns @ (found - step)
+            below = loss_at(nearer, found - step)
+            if below <= loss or float(np.abs(step).max()) < 1e-6:
+                break
+            step = step / 4  # too far: where every row is clear the curvature says little
+        found, scores, loss = found - step, nearer, below
         if float(np.abs(step).max()) < 1e-6:
             break
     return found

@@ -13,8 +13,8 @@ def link_probabilities(odds: np.ndarray, left: np.ndarray, right: np.ndarray) ->
     """float64 (P,): the probability of each pair under all its rivals and the choice of no partner at all.
 
     odds: (P,) weight of each pair against both of its sides staying alone. left, right: int64 (P,), the two slots
-    that a pair takes; of the pairs of one slot at most one can be real. Belief propagation on the sparse bipartite
-    graph (Williams and Lau, IEEE Trans. AES 50, 2014), exact where the graph is a tree, damped for the others.
+    that a pair takes, numbered closely; of the pairs of one slot at most one can be real. Belief propagation on the
+    sparse bipartite graph (Williams and Lau, IEEE Trans. AES 50, 2014), exact where the graph is a tree, damped for the others.
     """
     if not len(odds):
         return np.zeros(0)
@@ -23,8 +23,6 @@ def link_probabilities(odds: np.ndarray, left: np.ndarray, right: np.ndarray) ->
         result = odds.astype(np.float64)
         result[matters] = link_probabilities(odds[matters], left[matters], right[matters])
         return result
-    left = np.unique(left, return_inverse=True)[1]
-    right = np.unique(right, return_inverse=True)[1]
     free = np.ones(len(odds))  # how far the right slot is free for this pair, judged without it
     for _ in range(MAX_ROUNDS):
         offered = odds * free

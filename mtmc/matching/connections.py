@@ -9,9 +9,11 @@ from mtmc.matching.pairs import Pairs
 from mtmc.matching.places import Places
 from mtmc.matching.search import query_rows, rows_by_start
 from mtmc.matching.structure import BINS, Structure, Ways, both_ways, find_structure, heard, lag_grid
-from mtmc.matching.travel import TravelConfig, per_second, to_u
+from mtmc.matching.threads import in_threads
+from mtmc.matching.travel import TravelConfig, per_second
 from mtmc.tracklets import TrackletTable
 
+SETTLED = 100.0  # log Bayes factor of a window beyond which looking again with better looks adds nothing
 UNHEARD = 0.1  # a way back that is less surely taken says nothing of the way there
 UNCONNECTED_SHARE = 0.03  # of the vehicles, before anything is learned, between cameras that seem to share none
 
@@ -29,8 +31,10 @@ class Connections:
         code = table.camera_rows[pairs.a] * self._count + table.camera_rows[pairs.b]
         self.edges, self.edge_rows = np.unique(code, return_inverse=True)
         self.ends = [(int(edge) // self._count, int(edge) % self._count) for edge in self.edges]
-        self.members = [np.flatnonzero(self.edge_rows == e) for e in range(len(self.edges))]
+        order = np.lexsort((pairs.travel_s, self.edge_rows))  # each edge's in order of travel times
+        self.members = np.split(order, np.searchsorted(self.edge_rows[order], np.arange(1, len(self.edges))))
         self.connected, self.in_window = np.ones(len(self.edges)), np.ones(len(self.edges))
+        self._settled: dict[int, Structure] = {}  # edges that need no second look
         self._prior = 0.25  # of a pair of cameras to share vehicles; learned
         self._sizes = np.array([len(rows) for rows in places.rows])
         self._samples = [query_rows(rows) for rows in rows_by_start(table)]
@@ -53,8 +57,10 @@ class Connections:
         as believed so far, None before anything is. Updates `connected`; `in_window` is the caller's to `settle`.
         """
         ratios = np.exp(log_looks) / rates[self._pairs.b]
-        beliefs = {edge: self._lag_belief(edge, probability) for edge in self._between}
-        found = {edge: self._structure(edge, ratios, belief) for edge, belief in beliefs.items()}
+        beliefs = {edge: belief for edge, belief in self._lag_beliefs(probability).items() if edge not in self._settled}
+        structures = in_threads(lambda edge: self._structure(edge, ratios, beliefs[edge]), list(beliefs))
+        found = self._settled | dict(zip(beliefs, structures, strict=True))
+        found = {edge: found[edge] for edge in self._between}
         known = self._evidence(found)
         for edge, belief in beliefs.items():
             back = self._back[edge]
@@ -64,6 +70,7 @@ class Connections:
         for edge, connected in self._evidence(found).items():
             told = bool(self._pairs.given[self.members[edge]].any())
             self.connected[edge] = 1.0 if told else connected
+        self._settled = {edge: structure for edge, structure in found.items() if structure.log_window > SETTLED}
         return found
 
     def density(self, edge: int, structure: Structure, prior: np.ndarray, in_window: float) -> np.ndarray:
@@ -106,24 +113,28 @@ class Connections:
             self._prior = float((connected.sum() + 1) / (len(found) + 4))
         return dict(zip(found, connected.tolist(), strict=True))
 
-    def _lag_belief(self, edge: int, probability: np.ndarray | None) -> np.ndarray:
-        """(BINS,) belief over lags: half what is usual anywhere, half what the other pairs of cameras show."""
+    def _lag_beliefs(self, probability: np.ndarray | None) -> dict[int, np.ndarray]:
+        """(BINS,) belief of every edge over lags: half what is usual anywhere, half what the other pairs of cameras
+        show."""
         if probability is None:
-            return self._grid.prior
-        weights = probability * (self.edge_rows != edge) * ~self._pairs.same_camera
-        rows = np.flatnonzero(weights > 0.05)
-        total = float(weights[rows].sum())
+            return dict.fromkeys(self._between, self._grid.prior)
+        rows = np.flatnonzero((probability > 0.05) & ~self._pairs.same_camera)
+        mass, edge = probability[rows], self.edge_rows[rows]
+        lags = self._grid.bins_of(self._pairs.travel_s[rows])
+        counts = np.bincount(edge * BINS + lags, mass, len(self.edges) * BINS).reshape(-1, BINS)
+        others = counts.sum(axis=0) - counts
+        return {edge: self._lag_belief(others[edge]) for edge in self._between}
+
+    def _lag_belief(self, counts: np.ndarray) -> np.ndarray:
+        """counts: (BINS,) of links of other pairs of cameras by their lags."""
+        total = float(counts.sum())
         if total < 1:
             return self._grid.prior
-        u, mass = to_u(self._pairs.travel_s[rows]), weights[rows]
-        mean = float((u * mass).sum()) / total
-        spread = max(float(np.sqrt((mass * np.square(u - mean)).sum() / total)), 0.15)
-        width = max(0.5 * spread * total**-0.2, 0.12)
         middles = (self._grid.edges[1:] + self._grid.edges[:-1]) / 2
-        shape = np.zeros(BINS)
-        for start in range(0, len(rows), 4096):
-            part = slice(start, start + 4096)
-            shape += np.exp(-0.5 * np.square((middles[:, None] - u[None, part]) / width)) @ mass[part]
+        mean = float((middles * counts).sum()) / total
+        spread = max(float(np.sqrt((counts * np.square(middles - mean)).sum() / total)), 0.15)
+        width = max(0.5 * spread * total**-0.2, 0.12)
+        shape = np.exp(-0.5 * np.square((middles[:, None] - middles[None]) / width)) @ counts
         share = 0.7 * total / (total + 10.0)
         return share * shape / max(float(shape.sum()), 1e-300) + (1 - share) * self._grid.prior
 

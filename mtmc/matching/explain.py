@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +25,7 @@ from mtmc.matching.matches import (
     Candidates,
 )
 from mtmc.matching.pairs import Pairs, obey, starts_first
+from mtmc.matching.threads import in_threads
 from mtmc.tracklets import TrackletTable
 
 TERM_NAMES = ("appearance", "neighbours", "travel_time", "places")
@@ -104,10 +104,13 @@ def _tracklet_distances(gallery: Gallery, first: np.ndarray, second: np.ndarray)
     if len(gallery) ** 2 <= 4 * len(first):
         return distances(gallery.embeddings, gallery.embeddings)[first, second]
     result = np.empty(len(first), np.float32)
-    for start in range(0, len(first), PAIRS_AT_ONCE):
+
+    def measure(start: int) -> None:
         part = slice(start, start + PAIRS_AT_ONCE)
         cosine = np.einsum("ij,ij->i", gallery.embeddings[first[part]], gallery.embeddings[second[part]])
         result[part] = np.sqrt(np.maximum(2.0 - 2.0 * cosine, 0.0))
+
+    in_threads(measure, range(0, len(first), PAIRS_AT_ONCE))
     return result
 
 
@@ -119,8 +122,9 @@ def _ranks(near: np.ndarray, first: np.ndarray, second: np.ndarray, cameras: np.
     def of(own: np.ndarray, partner: np.ndarray) -> np.ndarray:
         rank = np.empty(len(own), np.int64)
         if len(own):
-            order = np.lexsort((partner, near, cameras[partner], own))
-            slot = own[order] * count + cameras[partner[order]]
+            slots = own * count + cameras[partner]
+            order = np.lexsort((partner, near, slots))
+            slot = slots[order]
             start = np.concatenate([[True], slot[1:] != slot[:-1]])
             before = np.cumsum(counted[order]) - counted[order]
             rank[order] = before - before[start][np.cumsum(start) - 1] + 1
@@ -137,13 +141,28 @@ def _image_distances(gallery: Gallery, rows: np.ndarray, others: np.ndarray) -> 
     """float32 (P,): from the nearest image of each row to the other's pooled vector; the pooled one without images."""
     result = np.zeros(len(rows), np.float32)
     order = np.argsort(rows, kind="stable")
-    bounds = np.flatnonzero(np.diff(rows[order], prepend=-1, append=-1)) if len(rows) else np.zeros(0, np.int64)
-    for start, stop in itertools.pairwise(bounds):
-        mine = order[start:stop]
-        row = int(rows[mine[0]])
-        images = gallery.image_embeddings[gallery.image_offsets[row]:gallery.image_offsets[row + 1]]
-        images = images if len(images) else gallery.embeddings[row:row + 1]
-        result[mine] = distances(np.asarray(images), gallery.embeddings[others[mine]]).min(axis=0)
+    own, first, partners = np.unique(rows[order], return_index=True, return_counts=True)
+    images = np.diff(gallery.image_offsets)[own]
+    kinds = np.unique(np.column_stack([images, partners]), axis=0)  # alike in size, so that one product serves many
+
+    def measure(places: np.ndarray) -> None:
+        """places: into `own`, all with as many images and as many partners."""
+        mine = own[places]
+        if images[places[0]]:
+            at = gallery.image_offsets[mine][:, None] + np.arange(images[places[0]])
+            vectors = np.asarray(gallery.image_embeddings[at], np.float32)
+        else:
+            vectors = gallery.embeddings[mine][:, None].astype(np.float32)
+        pairs = order[first[places][:, None] + np.arange(partners[places[0]])]
+        cosines = vectors @ gallery.embeddings[others[pairs]].astype(np.float32).transpose(0, 2, 1)
+        result[pairs] = np.sqrt(np.maximum(2.0 - 2.0 * cosines, 0.0)).min(axis=1)
+
+    parts = []
+    for kind in kinds:
+        alike = np.flatnonzero((images == kind[0]) & (partners == kind[1]))
+        at_once = max(1, PAIRS_AT_ONCE // int(kind.sum()))
+        parts += [alike[start:start + at_once] for start in range(0, len(alike), at_once)]
+    in_threads(measure, parts)
     return result
 
 

@@ -18,6 +18,7 @@ from mtmc.matching.neighbours import links, none_between, support_along, support
 from mtmc.matching.pairs import Pairs
 from mtmc.matching.places import Places, continuity
 from mtmc.matching.positions import position_log_ratio
+from mtmc.matching.thinning import thinned
 from mtmc.matching.travel import TravelConfig, arrival_rates, learned_density, piece_density, prior_density
 from mtmc.tracklets import TrackletTable
 
@@ -70,6 +71,8 @@ class Learner:
         self.count = len(table.camera_ids)
         self.from_camera, self.to_camera = self.cameras[pairs.a], self.cameras[pairs.b]
         self.same = pairs.same_camera
+        self._left_slots = np.unique(pairs.a * self.count + self.to_camera, return_inverse=True)[1]
+        self._right_slots = np.unique(pairs.b * self.count + self.from_camera, return_inverse=True)[1]
         self.places = Places(table, use_positions)
         self.sizes = np.array([len(rows) for rows in self.places.rows])
         self.rates = arrival_rates(table, config.rate_window_s)
@@ -131,9 +134,10 @@ class Learner:
                 self._learn_looks(probability)
             if self.use_neighbours and number >= 2:
                 own = number >= config.together_rounds - config.own_support_rounds
-                support, count = support_along(self.cameras, self.pairs, probability) if own else support_of(
-                    self.cameras, self.pairs, neighbours, probability)
-                log_ratios = appearance.add_support(self.log_looks, support, count, probability)
+                asked, mass = thinned(probability)
+                support, count = support_along(self.cameras, self.pairs, asked, probability) if own else support_of(
+                    self.cameras, self.pairs, asked, neighbours)
+                log_ratios = appearance.add_support(self.log_looks, asked, mass, support, count, probability[asked])
                 self.log_neighbours = log_ratios - self.log_looks
             probability = self._probability_together()
         return probability
@@ -150,9 +154,7 @@ class Learner:
 
     def _probability_alone(self) -> np.ndarray:
         odds, _ = self._odds_alone()
-        left = self.pairs.a * self.count + self.to_camera
-        right = self.pairs.b * self.count + self.from_camera
-        return link_probabilities(odds, left, right)
+        return link_probabilities(odds, self._left_slots, self._right_slots)
 
     def _odds_alone(self) -> tuple[np.ndarray, np.ndarray]:
         a, b = self.pairs.a, self.pairs.b
@@ -182,11 +184,9 @@ class Learner:
 
     def _learn_shares(self, probability: np.ndarray, together: bool) -> None:
         n, c, config = len(self.table), self.count, self.config
-        went, came = np.zeros((n, c)), np.zeros((n, c))
-        np.add.at(went, (self.pairs.a, self.to_camera), probability)
-        np.add.at(came, (self.pairs.b, self.from_camera), probability)
-        sums = np.zeros((c, c))
-        np.add.at(sums, (self.from_camera, self.to_camera), probability)
+        went = np.bincount(self.pairs.a * c + self.to_camera, probability, n * c).reshape(n, c)
+        came = np.bincount(self.pairs.b * c + self.from_camera, probability, n * c).reshape(n, c)
+        sums = np.bincount(self.from_camera * c + self.to_camera, probability, c * c).reshape(c, c)
         belief = np.zeros((c, c))
         for (source, target), connected in zip(self.connections.ends, self.connections.connected, strict=True):
             belief[source, target] = PIECE_SHARE * self.sizes[source] if source == target else (

@@ -12,6 +12,7 @@ import numpy as np
 
 from mtmc.matching.distances import distances
 from mtmc.matching.looks import Looks
+from mtmc.matching.threads import in_threads
 
 COHORT = 128  # tracklets of a camera that stand for all of it
 COHORT_PRIOR = 10.0  # how many tracklets' worth of its two cameras' mean stands behind a tracklet's own
@@ -65,24 +66,34 @@ def measure_likeness(looks: Looks, cameras: np.ndarray, count: int) -> Likeness:
     m = len(cameras)
     mean, scale = np.zeros((m, count), np.float32), np.ones((m, count), np.float32)
     groups = [np.flatnonzero(cameras == camera) for camera in range(count)]
-    for camera, rows in enumerate(groups):
-        cohort = evenly(rows, COHORT)
+
+    def measure(camera: int) -> None:
+        cohort = evenly(groups[camera], COHORT)
         if not len(cohort):
-            continue
+            return
         for start in range(0, m, ROWS_AT_ONCE):
-            own = np.arange(start, min(start + ROWS_AT_ONCE, m))
-            apart = distances(looks.pooled[own], looks.pooled[cohort])
-            other = own[:, None] != cohort[None]
-            counted = np.maximum(other.sum(axis=1), 1)
-            centre = np.where(other, apart, 0.0).sum(axis=1) / counted
-            spread = np.where(other, np.square(apart - centre[:, None]), 0.0).sum(axis=1) / counted
-            mean[own, camera], scale[own, camera] = centre, spread
+            part = slice(start, min(start + ROWS_AT_ONCE, m))
+            mean[part, camera], scale[part, camera] = _moments(looks.pooled[part], looks.pooled[cohort])
+        if len(cohort) > 1:
+            for place, row in enumerate(cohort.tolist()):
+                itself = slice(row, row + 1)
+                others = looks.pooled[np.delete(cohort, place)]
+                mean[itself, camera], scale[itself, camera] = _moments(looks.pooled[itself], others)
         for camera_from in range(count):
             own = groups[camera_from]
             known = len(cohort) - (camera_from == camera)
             if len(own):
                 _shrink(mean, scale, own, camera, float(max(known, 0)))
+
+    in_threads(measure, range(count))
     return Likeness(looks.pooled, cameras, mean, scale, np.zeros((0, 0), np.float32))
+
+
+def _moments(own: np.ndarray, cohort: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """float64 (N,), float64 (N,): mean and variance of the distances of each own vector to the cohort's."""
+    apart = distances(own, cohort)
+    centre = apart.sum(axis=1, dtype=np.float64) / len(cohort)
+    return centre, np.maximum(np.einsum("ij,ij->i", apart, apart) / len(cohort) - np.square(centre), 0.0)
 
 
 def _shrink(mean: np.ndarray, scale: np.ndarray, own: np.ndarray, camera: int, known: float) -> None:

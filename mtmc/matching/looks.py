@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -10,6 +10,8 @@ from scipy.linalg import solve_triangular
 from mtmc.embedding import Gallery
 
 SCATTER_TRACKLETS = 1000  # enough to know the scatter of pictures
+COMPONENT_TRACKLETS = 8192  # enough to know the directions in which tracklets differ
+KEPT_VARIANCE = 0.99  # what the components of a large gallery must hold
 
 
 @dataclass(frozen=True)
@@ -26,29 +28,30 @@ class LooksConfig:
 @dataclass(frozen=True, eq=False)
 class Looks:
     """The corrected vectors of M tracklets. pooled: float32 (M, D), unit length. The images stay where they lie (on
-    disk, maybe) and are corrected when asked for; means: float32 (C, D); root: lower triangular (D, D) or (0, 0)."""
+    disk, maybe) and are corrected when asked for; means: float32 (C, D); root: lower triangular (D, D) or (0, 0).
+    components: float32 (D, K) onto which vectors are projected, see `reduced`, or (0, 0)."""
 
     gallery: Gallery
     pooled: np.ndarray
     means: np.ndarray
     root: np.ndarray
+    components: np.ndarray
 
     def images_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float32 (K, D) unit vectors of the images of `rows`, int64 (len(rows) + 1,) offsets. A tracklet without
         images has its pooled vector for an image."""
         gallery = self.gallery
-        parts = []
-        for row in rows.tolist():
-            start, stop = int(gallery.image_offsets[row]), int(gallery.image_offsets[row + 1])
-            if start == stop:
-                parts.append(gallery.embeddings[row:row + 1].astype(np.float32))
-            else:
-                parts.append(np.asarray(gallery.image_embeddings[start:stop], dtype=np.float32))
-        counts = np.array([len(part) for part in parts], np.int64)
-        images = np.concatenate(parts) if parts else np.zeros((0, self.pooled.shape[1]), np.float32)
-        cameras = np.repeat(gallery.tracklets.camera_rows[rows], counts)
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return _corrected(images, cameras, self.means, self.root), offsets
+        first, counts = gallery.image_offsets[rows], np.diff(gallery.image_offsets)[rows]
+        filled = np.maximum(counts, 1)
+        offsets = np.concatenate([[0], np.cumsum(filled)]).astype(np.int64)
+        owner = np.repeat(np.arange(len(rows)), filled)
+        own = counts[owner] > 0
+        images = np.empty((len(owner), gallery.embeddings.shape[1]), np.float32)
+        images[own] = gallery.image_embeddings[(first[owner] + np.arange(len(owner)) - offsets[owner])[own]]
+        images[~own] = gallery.embeddings[rows[owner[~own]]]
+        cameras = gallery.tracklets.camera_rows[rows][owner]
+        images = _corrected(images, cameras, self.means, self.root)
+        return images @ self.components if self.components.size else images, offsets
 
 
 def corrected(gallery: Gallery, config: LooksConfig) -> Looks:
@@ -62,7 +65,22 @@ def corrected(gallery: Gallery, config: LooksConfig) -> Looks:
     if config.remove_scatter and len(gallery):
         root = scatter_root(gallery, config.scatter_ridge).astype(np.float32)
     pooled = _corrected(gallery.embeddings.astype(np.float32, copy=True), cameras, means, root)
-    return Looks(gallery, pooled, means, root)
+    return Looks(gallery, pooled, means, root, np.zeros((0, 0), np.float32))
+
+
+def reduced(looks: Looks) -> Looks:
+    """The same looks in the few directions that hold `KEPT_VARIANCE` of how the tracklets differ, for galleries whose
+    pairs are many: inner products, and so distances, keep all but a hundredth of what they say. `pooled` and images
+    are then (·, K) and a little shorter than unit length (principal components, about the origin: the cameras' means
+    are out already)."""
+    pooled = looks.pooled
+    rows = np.unique(np.linspace(0, len(pooled) - 1, min(len(pooled), COMPONENT_TRACKLETS)).astype(np.int64))
+    sample = pooled[rows].astype(np.float64)
+    values, vectors = np.linalg.eigh(sample.T @ sample)
+    held = np.cumsum(values[::-1]) / max(float(values.sum()), 1e-300)
+    kept = int(np.searchsorted(held, KEPT_VARIANCE)) + 1
+    components = np.ascontiguousarray(vectors[:, ::-1][:, :kept], np.float32)
+    return replace(looks, pooled=pooled @ components, components=components)
 
 
 def camera_means(pooled: np.ndarray, cameras: np.ndarray, count: int, prior_tracklets: float) -> np.ndarray:

@@ -8,7 +8,6 @@ from scipy.sparse import csr_matrix
 from mtmc.matching.pairs import Pairs
 from mtmc.tracklets import TrackletTable
 
-ASK_ALL = 2_000_000  # pairs up to which the neighbours of every pair are asked
 LEAST_LINK = 0.2  # probability from which a pair makes neighbours
 STEPS = 4  # appearances that are looked back and ahead along a vehicle's way
 
@@ -26,32 +25,27 @@ def links(pairs: Pairs, probability: np.ndarray, count: int) -> csr_matrix:
     return csr_matrix((probability[rows], (pairs.a[rows], pairs.b[rows])), shape=(count, count))
 
 
-def support_of(cameras: np.ndarray, pairs: Pairs, neighbours: csr_matrix,
-               probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(P,), (P,): mean likeness of each side to the other's neighbours in third cameras, and how many those are."""
-    return _support(cameras, pairs, neighbours, neighbours, _in_doubt(probability), third_camera=True)
+def support_of(cameras: np.ndarray, pairs: Pairs, asked: np.ndarray,
+               neighbours: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """(Q,), (Q,), of the pairs `asked`: mean likeness of each side to the other's neighbours in third cameras, and how
+    many those are."""
+    return _support(cameras, pairs, neighbours, neighbours, asked, third_camera=True)
 
 
-def support_along(cameras: np.ndarray, pairs: Pairs, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def support_along(cameras: np.ndarray, pairs: Pairs, asked: np.ndarray,
+                  probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same with those before a (likeness to b) and those after b (likeness to a) on the vehicle's way."""
     step = links(pairs, probability, len(cameras))
     way, reach = step.copy(), step
     for _ in range(STEPS - 1):
         reach = reach @ step
         way = way + reach
-    return _support(cameras, pairs, way.T.tocsr(), way.tocsr(), _in_doubt(probability), third_camera=False)
-
-
-def _in_doubt(probability: np.ndarray) -> np.ndarray:
-    """The pairs whose neighbours are asked: all of a small gallery, else those that are not clear without."""
-    if len(probability) <= ASK_ALL:
-        return np.arange(len(probability))
-    return np.flatnonzero((probability > 0.002) & (probability < 0.998))
+    return _support(cameras, pairs, way.T.tocsr(), way.tocsr(), asked, third_camera=False)
 
 
 def _support(cameras: np.ndarray, pairs: Pairs, of_a: csr_matrix, of_b: csr_matrix, asked: np.ndarray,
              third_camera: bool) -> tuple[np.ndarray, np.ndarray]:
-    total, count = np.zeros(len(pairs)), np.zeros(len(pairs))
+    total, count = np.zeros(len(asked)), np.zeros(len(asked))
     a, b = pairs.a[asked], pairs.b[asked]
     for neighbours, own, other in ((of_a, a, b), (of_b, b, a)):
         place, near = _expand(neighbours, own)
@@ -61,8 +55,8 @@ def _support(cameras: np.ndarray, pairs: Pairs, of_a: csr_matrix, of_b: csr_matr
             kept &= cameras[far] != cameras[own[place]]
         place, weight, far = place[kept], weight[kept], far[kept]
         likeness = pairs.tracklets.of_pairs(far, other[place])
-        total[asked] += np.bincount(place, weight * likeness, minlength=len(asked))
-        count[asked] += np.bincount(place, weight, minlength=len(asked))
+        total += np.bincount(place, weight * likeness, minlength=len(asked))
+        count += np.bincount(place, weight, minlength=len(asked))
     return np.where(count > 1e-9, total / np.maximum(count, 1e-9), 0.0), count
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import numpy as np
 
 from mtmc.camera_rules import CameraRules
 from mtmc.matching.distances import distances
 from mtmc.matching.likeness import Likeness, evenly, measure_likeness
-from mtmc.matching.looks import Looks
+from mtmc.matching.looks import Looks, reduced
 from mtmc.matching.pairs import PIECE_GAP_S, Pairs, obey
 from mtmc.matching.search import Window, rows_by_start, search_windows, time_blocks
 from mtmc.matching.structure import LagGrid
+from mtmc.matching.threads import in_threads
 from mtmc.tracklets import TrackletTable
 
 KEPT_AT_LEAST = 3  # nearest pairs of every tracklet and directed pair of cameras
@@ -20,7 +19,7 @@ KEPT_AT_MOST = 20
 KEPT_BELOW = -0.8  # standard deviations: farther pairs are a hundred times likelier to be false
 FALSE_PER_EDGE = 50  # of the pairs left out, kept to know what false pairs look like
 IMAGE_COHORT = 64
-CAMERAS_IN_MEMORY = 24  # whose images are held ready
+IMAGES_IN_MEMORY = 1 << 30  # bytes of images that are held ready
 
 
 class _Images:
@@ -28,7 +27,8 @@ class _Images:
 
     def __init__(self, looks: Looks, groups: list[np.ndarray]) -> None:
         self._looks, self._groups = looks, groups
-        self._ready: OrderedDict[int, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self._ready: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._bytes = 0
         self._place = np.zeros(len(looks.pooled), np.int64)
         for rows in groups:
             self._place[rows] = np.arange(len(rows))
@@ -44,37 +44,43 @@ class _Images:
         return nearest[self._place[rows] - first]
 
     def _of(self, camera: int) -> tuple[np.ndarray, np.ndarray]:
-        if camera not in self._ready:
-            while len(self._ready) >= CAMERAS_IN_MEMORY:
-                self._ready.popitem(last=False)
-            self._ready[camera] = self._looks.images_of(self._groups[camera])
-        self._ready.move_to_end(camera)
-        return self._ready[camera]
+        ready = self._ready.get(camera)
+        if ready is None:
+            ready = self._looks.images_of(self._groups[camera])
+            if self._bytes + ready[0].nbytes <= IMAGES_IN_MEMORY:
+                self._ready[camera] = ready
+                self._bytes += ready[0].nbytes
+        return ready
 
     def _shifts(self) -> np.ndarray:
         """float32 (M,): mean over a cohort of (nearest image's distance - pooled distance)."""
         shift = np.zeros(len(self._looks.pooled), np.float32)
         cohort = evenly(np.arange(len(shift)), IMAGE_COHORT)
-        for camera, rows in enumerate(self._groups):
+
+        def measure(camera: int) -> None:
+            rows = self._groups[camera]
             if len(rows):
                 pooled = distances(self._looks.pooled[rows], self._looks.pooled[cohort])
                 shift[rows] = (self.nearest(camera, rows, cohort) - pooled).mean(axis=1)
+
+        in_threads(measure, range(len(self._groups)))
         return shift
 
 
 def find_screened_pairs(table: TrackletTable, looks: Looks, rules: CameraRules, rates: np.ndarray, grid: LagGrid,
                         max_travel_s: float, use_images: bool, join_pieces: bool) -> Pairs:
     """The same as `find_pairs`, for galleries of which not every pair can be looked at."""
-    groups = rows_by_start(table)
+    groups, looks = rows_by_start(table), reduced(looks)
     likeness = measure_likeness(looks, table.camera_rows, len(table.camera_ids))
     windows = search_windows(table, likeness, rules, rates, grid, max_travel_s)
     images = _Images(looks, groups) if use_images else None
-    rng = np.random.default_rng(0)
-    parts, false_parts = [], []
-    for (a, b), window in sorted(windows.items()):
-        kept, false = _edge_pairs(table, likeness, images, groups[a], groups[b], window, rng)
-        parts.append(kept)
-        false_parts.append(false)
+
+    def edge_pairs(edge: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(edge)
+        return _edge_pairs(table, likeness, images, groups[edge[0]], groups[edge[1]], windows[edge], rng)
+
+    found = in_threads(edge_pairs, sorted(windows))
+    parts, false_parts = [kept for kept, _ in found], [false for _, false in found]
     if join_pieces:
         parts.append(_pieces(table, likeness, groups))
     rows = np.concatenate([part for part in parts if len(part)] or [np.zeros((0, 4))])
@@ -100,7 +106,9 @@ def _edge_pairs(table: TrackletTable, likeness: Likeness, images: _Images | None
             (starts > 0) | ((starts == 0) & (table.camera_rows[near[0]] > table.camera_rows[own[0]])))
         tracklet = likeness.of_block(own, near)
         image = tracklet if images is None else _image_likeness(table, likeness, images, own, near)
-        order = np.argsort(np.argsort(np.where(inside, tracklet, np.inf), axis=1, kind="stable"), axis=1, kind="stable")
+        nearest = np.argsort(np.where(inside, tracklet, np.inf), axis=1, kind="stable")
+        order = np.empty_like(nearest)
+        np.put_along_axis(order, nearest, np.arange(len(near))[None], axis=1)
         kept = inside & ((order < KEPT_AT_LEAST) | ((tracklet < KEPT_BELOW) & (order < KEPT_AT_MOST)))
         i, j = np.nonzero(kept)
         kept_parts.append(np.column_stack([own[i], near[j], tracklet[i, j], image[i, j]]))

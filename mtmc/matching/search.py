@@ -3,6 +3,7 @@ part of their tracklets, then only the pairs inside those travel times."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,8 +12,10 @@ from scipy.special import expit, logit
 
 from mtmc.camera_rules import CameraRules
 from mtmc.matching.appearance import START_SLOPES
+from mtmc.matching.distances import distances
 from mtmc.matching.likeness import Likeness
 from mtmc.matching.structure import BINS, WIDTHS, LagGrid, Structure, find_structure
+from mtmc.matching.threads import in_threads
 from mtmc.matching.travel import from_u, per_second
 from mtmc.tracklets import TrackletTable
 
@@ -61,23 +64,29 @@ def search_windows(table: TrackletTable, likeness: Likeness, rules: CameraRules,
     """For every directed pair of cameras that may share vehicles, the travel times to look at."""
     rows = rows_by_start(table)
     level = _level(likeness, len(table))
-    pairs = [(a, b) for a in range(len(rows)) for b in range(len(rows)) if a != b and len(rows[a]) and len(rows[b])]
     windows: dict[tuple[int, int], Window] = {}
+    unknown: dict[int, list[int]] = {}
+    for a, b in itertools.permutations(range(len(rows)), 2):
+        if not (len(rows[a]) and len(rows[b])):
+            continue
+        rule = rules.rule(table.camera_ids[a], table.camera_ids[b])
+        if rule is None and not rules.only_listed:
+            unknown.setdefault(a, []).append(b)
+        elif rule is not None and rule.allowed:
+            windows[a, b] = Window(rule.min_s, min(rule.max_s, max_travel_s))
+
+    def search_from(a: int) -> tuple[dict[tuple[int, int], Structure], dict[tuple[int, int], float]]:
+        evidence = _evidence_from(table, likeness, rows, a, rates, level, max_travel_s)
+        stands_out = evidence.stands_out(grid)
+        found = {(a, b): evidence.structure(b, grid) for b in unknown[a] if stands_out[b]}
+        return found, {(a, b): evidence.pairs(b) * len(rows[a]) / len(evidence.ends_s) for b in unknown[a]}
+
     found: dict[tuple[int, int], Structure] = {}
     sizes: dict[tuple[int, int], float] = {}
-    for a, b in pairs:
-        rule = rules.rule(table.camera_ids[a], table.camera_ids[b])
-        if rule is not None or rules.only_listed:
-            if rule is not None and rule.allowed:
-                windows[a, b] = Window(rule.min_s, min(rule.max_s, max_travel_s))
-            continue
-        queries = query_rows(rows[a])
-        lags, places, ratios = _ratios(table, likeness, queries, rows[b], rates, level, max_travel_s)
-        last_s = float(table.end_s[rows[b]].max())
-        sizes[a, b] = len(lags) * len(rows[a]) / len(queries)
-        if stands_out(table, queries, last_s, lags, ratios, grid):
-            found[a, b] = find_structure(lags, places, ratios, table.end_s[queries], last_s, grid, grid.prior)
-    windows |= _windows(found, len(pairs), grid)
+    for from_here, its_sizes in in_threads(search_from, sorted(unknown)):
+        found |= from_here
+        sizes |= its_sizes
+    windows |= _windows(found, sum(map(len, unknown.values())), grid)
     few = {(a, b): size for (a, b), size in sizes.items()
            if (a, b) not in windows and min(len(rows[a]), len(rows[b])) < TELLS_NOTHING}
     return windows | _left_open(few, max_travel_s)
@@ -100,39 +109,72 @@ def _level(likeness: Likeness, m: int) -> float:
     return float(np.log(np.exp(np.clip(START_SLOPES.sum() * z, -30, 30)).mean())) if other.any() else 0.0
 
 
-def _ratios(table: TrackletTable, likeness: Likeness, queries: np.ndarray, others: np.ndarray, rates: np.ndarray,
-            level: float, max_travel_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lags of all pairs in time, the place of each among the queries, and its likelihood ratio over the rate."""
-    lags, places, ratios = [np.zeros(0)], [np.zeros(0, np.int64)], [np.zeros(0)]
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """What a camera's tracklets show of all other cameras. ends_s: (N,) when those that were asked leave; last_s: (C,)
+    when each recording ends. Of the P pairs those with one camera stand together, from bounds[camera]: lags,
+    places (P,) of their first among the asked, ratios (P,) of looks over the rate."""
+
+    ends_s: np.ndarray
+    last_s: np.ndarray
+    bounds: np.ndarray
+    lags: np.ndarray
+    places: np.ndarray
+    ratios: np.ndarray
+
+    def pairs(self, camera: int) -> int:
+        return int(self.bounds[camera + 1] - self.bounds[camera])
+
+    def structure(self, camera: int, grid: LagGrid) -> Structure:
+        part = slice(int(self.bounds[camera]), int(self.bounds[camera + 1]))
+        return find_structure(self.lags[part], self.places[part], self.ratios[part], self.ends_s,
+                              float(self.last_s[camera]), grid, grid.prior)
+
+    def stands_out(self, grid: LagGrid) -> np.ndarray:
+        """bool (C,): whether the summed evidence of some window is far above what no passage would give: a cheap
+        first look."""
+        count = len(self.last_s)
+        weight = self.ratios * per_second(self.lags)
+        code = np.repeat(np.arange(count), np.diff(self.bounds)) * BINS + grid.bins_of(self.lags)
+
+        def running(values: np.ndarray) -> np.ndarray:
+            return np.pad(values.reshape(count, BINS).cumsum(axis=1), ((0, 0), (1, 0)))
+
+        sums = running(np.bincount(code, weight, count * BINS))
+        squares = running(np.bincount(code, weight**2, count * BINS))
+        until = self.last_s[:, None] - grid.middles_s[None]
+        expected = running(np.searchsorted(np.sort(self.ends_s), until, "right") * grid.step)
+        found = np.zeros(count, bool)
+        for width in WIDTHS:
+            usual = expected[:, width:] - expected[:, :-width]
+            gain = sums[:, width:] - sums[:, :-width] - usual
+            noise = np.sqrt(squares[:, width:] - squares[:, :-width] + 1e-12)
+            found |= ((gain > STANDS_OUT * noise) & (usual > 0)).any(axis=1)
+        return found
+
+
+def _evidence_from(table: TrackletTable, likeness: Likeness, rows: list[np.ndarray], camera: int, rates: np.ndarray,
+                   level: float, max_travel_s: float) -> _Evidence:
+    """Every pair in time of one camera's queries with the tracklets of all other cameras."""
+    queries = query_rows(rows[camera])
+    place = np.zeros(len(table), np.int64)
+    place[queries] = np.arange(len(queries))
+    others = np.concatenate([own for other, own in enumerate(rows) if other != camera])
+    others = others[np.argsort(table.start_s[others], kind="stable")]
     longest = float((table.end_s[queries] - table.start_s[queries]).max())
+    found = [(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64), np.zeros(0))]
     for own, near in time_blocks(table, queries, others, -longest, max_travel_s):
-        place = int(np.searchsorted(queries, own[0]))
         lag = table.start_s[near][None] - table.end_s[own][:, None]
-        inside = (lag < max_travel_s) & (table.start_s[near][None] >= table.start_s[own][:, None])
-        ratio = np.exp(np.clip(START_SLOPES.sum() * likeness.of_block(own, near) - level, -12, np.log(LARGEST_RATIO)))
-        i, j = np.nonzero(inside)
-        lags.append(lag[i, j])
-        places.append(i + place)
-        ratios.append(ratio[i, j] / rates[near[j]])
-    return np.concatenate(lags), np.concatenate(places), np.concatenate(ratios)
-
-
-def stands_out(table: TrackletTable, queries: np.ndarray, last_s: float, lags: np.ndarray, ratios: np.ndarray,
-               grid: LagGrid) -> bool:
-    """Whether the summed evidence of some window is far above what no passage would give: a cheap first look."""
-    weight = ratios * per_second(lags)
-    bins = grid.bins_of(lags)
-    sums = np.concatenate([[0.0], np.bincount(bins, weight, minlength=BINS).cumsum()])
-    squares = np.concatenate([[0.0], np.bincount(bins, weight**2, minlength=BINS).cumsum()])
-    ends = np.sort(table.end_s[queries])
-    visible = np.searchsorted(ends, last_s - grid.middles_s, "right").astype(np.float64)
-    expected = np.concatenate([[0.0], (visible * grid.step).cumsum()])
-    for width in WIDTHS:
-        gain = (sums[width:] - sums[:-width]) - (expected[width:] - expected[:-width])
-        noise = np.sqrt(squares[width:] - squares[:-width] + 1e-12)
-        if ((gain > STANDS_OUT * noise) & (expected[width:] > expected[:-width])).any():
-            return True
-    return False
+        i, j = np.nonzero((lag < max_travel_s) & (table.start_s[near][None] >= table.start_s[own][:, None]))
+        u, v = own[i], near[j]
+        z = likeness.of_distances(distances(likeness.pooled[own], likeness.pooled[near])[i, j], u, v)
+        ratio = np.exp(np.clip(START_SLOPES.sum() * z - level, -12, np.log(LARGEST_RATIO)))
+        found.append((table.camera_rows[v], lag[i, j], place[u], ratio / rates[v]))
+    cameras, lags, places, ratios = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.argsort(cameras, kind="stable")
+    bounds = np.searchsorted(cameras[order], np.arange(len(rows) + 1))
+    last_s = np.array([float(table.end_s[own].max()) if len(own) else -np.inf for own in rows])
+    return _Evidence(table.end_s[queries], last_s, bounds, lags[order], places[order], ratios[order])
 
 
 def _left_open(sizes: dict[tuple[int, int], float], max_travel_s: float) -> dict[tuple[int, int], Window]:

@@ -34,7 +34,7 @@ class LagGrid:
 
     def bins_of(self, times_s: np.ndarray) -> np.ndarray:
         """int64: the bin of each time, the outer ones taking what lies beyond."""
-        return np.clip(np.searchsorted(self.edges, to_u(times_s)) - 1, 0, BINS - 1)
+        return np.clip((to_u(times_s) - self.edges[0]) / self.step, 0, BINS - 1).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

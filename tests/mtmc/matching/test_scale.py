@@ -1,0 +1,31 @@
+"""Galleries of which not every pair is looked at: the travel times are found first, then the pairs inside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.association_scale import identity_f1, make_day
+from mtmc.camera_rules import CameraRules
+from mtmc.matching import threads
+from mtmc.matching.matcher import MatchingConfig, match
+from mtmc.matching.matches import Matches
+
+
+def test_half_a_day_of_twelve_cameras_is_linked_as_well_as_with_the_true_gates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery, vehicles, gates = make_day(6000, 12, 96, tmp_path, duration_s=43_200.0)
+
+    def score(matches: Matches) -> float:
+        return identity_f1(matches.global_ids, vehicles, gallery.tracklets.camera_rows)
+
+    told, found = match(gallery, gates, MatchingConfig()), match(gallery, CameraRules(), MatchingConfig())
+    assert score(found) >= 0.9
+    assert score(found) >= 0.95 * score(told)
+    monkeypatch.setattr(threads, "usable_cores", lambda: 1)
+    alone = match(gallery, CameraRules(), MatchingConfig())
+    assert np.array_equal(alone.global_ids, found.global_ids)
+    assert np.array_equal(alone.candidates.probabilities, found.candidates.probabilities)
