@@ -14,7 +14,8 @@ def link_probabilities(odds: np.ndarray, left: np.ndarray, right: np.ndarray) ->
 
     odds: (P,) weight of each pair against both of its sides staying alone. left, right: int64 (P,), the two slots
     that a pair takes, numbered closely; of the pairs of one slot at most one can be real. Belief propagation on the
-    sparse bipartite graph (Williams and Lau, IEEE Trans. AES 50, 2014), exact where the graph is a tree, damped for the others.
+    sparse bipartite graph (Williams and Lau, IEEE Trans. AES 50, 2014), exact where the graph is a tree, damped for the
+    others.
     """
     if not len(odds):
         return np.zeros(0)
