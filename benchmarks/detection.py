@@ -3,7 +3,9 @@
     python benchmarks/detection.py WORLD --detector motion --detector weights/yolox_nano.onnx
 
 WORLD holds `cams/*.mp4` and a truth in AI City form (camera, id, frame from 1, x, y, w, h). Every detector sees
-every frame that it needs (motion: all of them); every Nth is scored, at an IoU of 0.5, one box a vehicle.
+every frame that it needs (motion: all of them); every Nth is scored, at an IoU of 0.5, one box a vehicle. With --region
+only vehicles and boxes whose lower edge's middle lies in that part of the pictures count, once for whole pictures and
+once for the rectangle that the detector would be shown of a camera with this region of interest.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from detectors.boxes import iou_matrix, xywh_to_xyxy
 from detectors.detections import Detections, Detector
-from detectors.registry import DetectorConfig, build_detector, resolve_detector
-from mtmc.cameras import discover_cameras
-from mtmc.video import DecodeReport, VideoConfig, read_frames
+from detectors.region import RegionConfig
+from detectors.registry import DetectorConfig, build_detector, for_camera, resolve_detector
+from mtmc.cameras import Camera, discover_cameras
+from mtmc.video import DecodeReport, VideoConfig, probe, read_frames
 
 MATCH_IOU = 0.5
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5)
@@ -63,23 +66,46 @@ def run(detector: Detector, camera: object, step: int) -> Iterator[tuple[int, De
             yield frame.index, found, seconds
 
 
-def measure(spec: str, world: Path, truth_file: Path, args: argparse.Namespace) -> str:
-    """One row of the table."""
-    config = DetectorConfig(min_score=min(THRESHOLDS), threads=args.threads, nms_iou=args.nms_iou)
+def region_of(camera: Camera, shares_xyxy: tuple[float, ...]) -> np.ndarray:
+    """bool (H, W) of a camera's picture, True in the part given by shares of its sides; (0, 0) for none."""
+    if not shares_xyxy:
+        return np.zeros((0, 0), bool)
+    info = probe(camera)
+    x1, y1, x2, y2 = (np.array(shares_xyxy) * ([info.width, info.height] * 2)).round().astype(int)
+    roi = np.zeros((info.height, info.width), bool)
+    roi[y1:y2, x1:x2] = True
+    return roi
+
+
+def standing_in(roi: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+    """bool (N,): whether the middle of a box's lower edge lies in the region."""
+    if not roi.size:
+        return np.ones(len(boxes_xyxy), bool)
+    columns = np.clip((boxes_xyxy[:, 0] + boxes_xyxy[:, 2]) / 2, 0, roi.shape[1] - 1).astype(int)
+    return roi[np.clip(boxes_xyxy[:, 3], 0, roi.shape[0] - 1).astype(int), columns]
+
+
+def measure(spec: str, world: Path, truth_file: Path, args: argparse.Namespace, crop: bool) -> str:
+    """One row of the table. crop: show the detector only what the region needs."""
+    config = DetectorConfig(min_score=min(THRESHOLDS), threads=args.threads, nms_iou=args.nms_iou,
+                            region=RegionConfig(crop=crop))  # fmt: skip
     detections = Path(spec) if Path(spec).is_dir() else None
     resolved = resolve_detector("recorded" if detections else spec, Path("weights"), detections)
     detector = build_detector(resolved, config)
     scores, hits, seconds, total = [np.zeros(0)], [np.zeros(0, bool)], [], 0
     for camera in discover_cameras(world / "cams", None)[0]:
         truth = read_truth(truth_file, camera.camera_id)
-        for index, found, taken in run(detector.for_camera(camera.camera_id), camera, args.step):
+        roi = region_of(camera, args.region)
+        finder = for_camera(detector, resolved, config, camera.camera_id, roi)
+        for index, found, taken in run(finder, camera, args.step):
             boxes = truth.get(index, np.zeros((0, 4)))
+            boxes, found = boxes[standing_in(roi, boxes)], found[standing_in(roi, found.boxes_xyxy)]
             total += len(boxes)
             scores.append(found.scores)
             hits.append(match(boxes, found))
             seconds.append(taken)
     all_scores, all_hits = np.concatenate(scores), np.concatenate(hits)
-    cells = [Path(spec).name or spec]
+    cells = [(Path(spec).name or spec) + (", rectangle of the region" if args.region and crop else "")]
     for threshold in THRESHOLDS:
         kept = all_hits[all_scores >= threshold]
         precision = kept.mean() if len(kept) else 0.0
@@ -96,11 +122,14 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=5, help="score every Nth frame")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--nms-iou", type=float, default=DetectorConfig().nms_iou)
+    parser.add_argument("--region", type=float, nargs=4, default=(), metavar=("X1", "Y1", "X2", "Y2"),
+                        help="shares of the picture's sides, e.g. 0 0.5 1 1 for its lower half")
     args = parser.parse_args()
     truth = args.truth or args.world / "ground_truth_all.txt"
     print(" | ".join(["detector", *(f"score ≥ {t:g}" for t in THRESHOLDS), "CPU ms a picture"]))
     for spec in args.detector:
-        print(measure(spec, args.world, truth, args), flush=True)
+        for crop in (False, True) if args.region else (False,):
+            print(measure(spec, args.world, truth, args, crop), flush=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from detectors.registry import build_detector
+from detectors.registry import build_detector, for_camera
 from mtmc.camera_job import limit_threads
 from mtmc.cutting import TrackletCutter
 from mtmc.demo_world import write_world
@@ -77,7 +77,9 @@ def stages_alone(plan: RunPlan) -> Costs:
     detector = build_detector(plan.setup.detector, config.detector)
     embedder = build_embedder(config.embedder, compared=True)
     for job in plan.jobs:
-        finder, tracker = detector.for_camera(job.camera.camera_id), CameraTracker(config.tracking)
+        finder = for_camera(
+            detector, plan.setup.detector, config.detector, job.camera.camera_id, job.camera.roi)
+        tracker = CameraTracker(config.tracking)
         cutter = TimedCutter(
             job.camera.camera_id, config.cutting, config.crops, embedder.input_hw, job.camera.roi
         )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from detectors.adaptive_stride import StrideConfig
 from detectors.motion import MotionConfig
+from detectors.region import RegionConfig
 from mtmc.errors import ConfigError
 
 
@@ -41,6 +42,7 @@ class DetectorConfig:
     # "adaptive": a network is not asked about pictures in which nothing changed (docs/performance.md has the cost).
     stride: Literal["every", "adaptive"] = "every"
     still: StrideConfig = field(default_factory=StrideConfig)
+    region: RegionConfig = field(default_factory=RegionConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
 
     def __post_init__(self) -> None:

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from detectors import weights_folder
 from detectors.detections import Detector
 from detectors.detector_config import DetectorConfig
+from detectors.region import Rectangle, RegionDetector, rectangle_of
 from mtmc.config import did_you_mean
 from mtmc.errors import ConfigError, WeightsError
 from mtmc.files import sha256_of
 
-__all__ = ["DetectorConfig", "ResolvedDetector", "build_detector", "for_camera", "resolve_detector"]
+__all__ = ["DetectorConfig", "ResolvedDetector", "build_detector", "for_camera", "resolve_detector", "seen_rectangle"]
 
 Kind = Literal["motion", "recorded", "onnx", "ultralytics", "torchvision"]
+NETWORKS: tuple[Kind, ...] = ("onnx", "ultralytics", "torchvision")  # those that need no memory of a camera
 
 
 @dataclass(frozen=True)
@@ -84,15 +88,29 @@ def build_detector(resolved: ResolvedDetector, config: DetectorConfig) -> Detect
     return TorchvisionDetector(resolved.model, path, resolved.sha256, config)
 
 
-def for_camera(detector: Detector, resolved: ResolvedDetector, config: DetectorConfig, camera_id: str) -> Detector:
-    """What finds a camera's boxes from its first frame on: `detector`, asked less often where `config.stride` says so
-    (of networks alone: the others cost little, and motion has to see every picture)."""
-    own = detector.for_camera(camera_id)
-    if config.stride == "every" or resolved.kind in ("motion", "recorded"):
-        return own
-    from detectors.adaptive_stride import AdaptiveStride
+def for_camera(
+    detector: Detector, resolved: ResolvedDetector, config: DetectorConfig, camera_id: str, roi: np.ndarray
+) -> Detector:
+    """What finds a camera's boxes from its first frame on: `detector`, asked less often where `config.stride` says so,
+    and about the part of the pictures that the region of interest needs (networks alone: the others cost little, and
+    motion's settings are shares of the whole picture, of which it has to see every one).
 
-    return AdaptiveStride(own, config.still)
+    roi: bool (H, W), as large as the camera's pictures, or (0, 0) for none.
+    """
+    own = detector.for_camera(camera_id)
+    if resolved.kind not in NETWORKS:
+        return own
+    if config.stride == "adaptive":
+        from detectors.adaptive_stride import AdaptiveStride
+
+        own = AdaptiveStride(own, config.still)
+    rectangle = seen_rectangle(resolved, config, roi)
+    return own if rectangle is None else RegionDetector(own, rectangle, (roi.shape[0], roi.shape[1]))
+
+
+def seen_rectangle(resolved: ResolvedDetector, config: DetectorConfig, roi: np.ndarray) -> Rectangle | None:
+    """The part of a camera's pictures that its detector is shown; None for whole pictures."""
+    return rectangle_of(roi, config.region) if resolved.kind in NETWORKS else None
 
 
 def _recorded(spec: str, folder: Path | None, download: str) -> ResolvedDetector:

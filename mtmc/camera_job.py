@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from detectors.detections import Detections, Detector
-from detectors.registry import ResolvedDetector, for_camera
+from detectors.registry import ResolvedDetector, for_camera, seen_rectangle
 from mtmc import files
 from mtmc.cameras import Camera
 from mtmc.commit_logs import DetectionLog, PieceLog
@@ -75,7 +75,8 @@ def stage_keys(camera: Camera, video: str, detector: str, embedder: str, setup: 
     `video`, `detector` and `embedder` are the fingerprints of what will be used.
     """
     config = setup.config
-    detections = digest(video, detector, to_plain(config.video))
+    rectangle = seen_rectangle(setup.detector, config.detector, camera.roi)
+    detections = digest(video, detector, to_plain(config.video), *(rectangle or ()))
     roi = [camera.roi.shape, digest(camera.roi.tobytes().hex())]
     place = [camera.start_s, camera.clock_rate, camera.frame_rate_hz, roi]
     parts = [to_plain(part) for part in (config.tracking, config.cutting, config.crops)]
@@ -120,7 +121,9 @@ class _Watch:
         progress: Progress,
     ) -> None:  # fmt: skip
         self._job, self._setup, self._manifest, self._progress = job, setup, manifest, progress
-        self._detector = for_camera(detector, setup.detector, setup.config.detector, job.camera.camera_id)
+        self._detector = for_camera(
+            detector, setup.detector, setup.config.detector, job.camera.camera_id, job.camera.roi
+        )
         self._embedder = embedder
         self._detections = DetectionLog(manifest, self._detector.stateful)
         self._pieces = PieceLog(manifest, job.camera.camera_id, setup.vault)

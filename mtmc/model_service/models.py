@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detectors.detections import Detector
-from detectors.registry import ResolvedDetector, build_detector
+from detectors.registry import NETWORKS, ResolvedDetector, build_detector
 from mtmc.model_service.clients import ServiceAddress, SharedDetector, SharedEmbedder
 from mtmc.run_config import RunConfig
 from reid_models.embedder import Embedder
 from reid_models.registry import build_embedder, weights_of
-
-# Motion keeps a picture of every camera's background, recorded boxes are read from a file: neither has a network.
-_NETWORKS = ("onnx", "ultralytics", "torchvision")
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class RunModels:
     @property
     def detects(self) -> bool:
         """Whether boxes come from a network."""
-        return self.detector.kind in _NETWORKS
+        return self.detector.kind in NETWORKS
 
     @property
     def embeds(self) -> bool:

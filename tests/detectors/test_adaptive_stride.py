@@ -101,4 +101,5 @@ def test_settings_out_of_range(settings: dict) -> None:
 def test_only_networks_are_asked_less_often(kind: str, stride: str, adaptive: bool) -> None:
     resolved = ResolvedDetector(kind, str(Path()), "", "")  # type: ignore[arg-type]
     config = DetectorConfig(stride=stride)  # type: ignore[arg-type]
-    assert isinstance(for_camera(Counting(), resolved, config, "c"), AdaptiveStride) == adaptive
+    no_region = np.zeros((0, 0), bool)
+    assert isinstance(for_camera(Counting(), resolved, config, "c", no_region), AdaptiveStride) == adaptive
