@@ -95,6 +95,8 @@ def build_parser() -> argparse.ArgumentParser:
     models.add_argument("--stride", choices=("every", "adaptive"),
                         help="adaptive: a detector's network is not asked about pictures in which nothing changed "
                              "(default: every)")
+    models.add_argument("--decode", choices=("software", "cuda"),
+                        help="cuda: NVDEC, where PyAV and the machine have it, else software (default: software)")
     models.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1 … (default: auto)")
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, metavar="DIR",
@@ -188,6 +190,7 @@ def _shortcuts(arguments: argparse.Namespace) -> list[str]:
     pairs = (
         ("embedder.weights", arguments.weights), ("embedder.name", arguments.embedder),
         ("embedder.backend", arguments.backend), ("detector.stride", arguments.stride),
+        ("video.decode", arguments.decode),
         ("embedder.device", arguments.device), ("detector.device", arguments.device),
         ("matching.min_probability", arguments.min_probability), ("process.workers", arguments.workers),
         ("process.executor", arguments.executor), ("attributes.source", arguments.attributes),

@@ -28,6 +28,7 @@ from mtmc.results.aicity import camera_numbers
 from mtmc.run_config import RunConfig
 from mtmc.run_store import RunStore, next_sibling
 from mtmc.scoring import read_truth
+from mtmc.video import cuda_refusal
 from mtmc.video_files import examine
 from reid_models.registry import weight_free_method, weights_of
 
@@ -107,7 +108,7 @@ def make_plan(request: RunRequest) -> RunPlan:
         request.detector, request.weights_dir, request.detections, request.download, request.download_sha256
     )
     threads = request.config.process.threads or max(1, usable_cores() // len(cameras))
-    config = _with_threads(request.config, threads)
+    config, decoding = _with_decoder(_with_threads(request.config, threads))
     embedder = settle(config.embedder, store.read_run_json())
     config = replace(config, embedder=embedder.config)
     vault, said = vault_for_run(store, request.encrypt, request.key_file, request.shuffle_bits, request.render)
@@ -128,7 +129,7 @@ def make_plan(request: RunRequest) -> RunPlan:
     workers = request.config.process.workers or fitting_workers(
         len(jobs), usable_cores(), usable_memory_mib(), network_in_worker(setup)
     )
-    lines = (detector.announcement, *embedder.lines, *said)
+    lines = (detector.announcement, *embedder.lines, *decoding, *said)
     return RunPlan(
         request, store, rules, setup, tuple(jobs), fingerprints, skipped, refused, done, workers, lines, embedder.facts
     )
@@ -196,6 +197,17 @@ def library_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return versions
+
+
+def _with_decoder(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
+    """`config` with a decoder that is there, and a line for the user where it is not the one asked for. Under Ray the
+    other machines find out for themselves."""
+    if config.video.decode == "software" or config.process.executor == "ray":
+        return config, ()
+    refusal = cuda_refusal()
+    if not refusal:
+        return config, ()
+    return replace(config, video=replace(config.video, decode="software")), (f"decode: in software, as {refusal}",)
 
 
 def _with_threads(config: RunConfig, threads: int) -> RunConfig:

@@ -7,6 +7,7 @@ picture, not the rest of the file (`container.decode()` would stop: 36 frames of
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Generator, Iterator
@@ -14,10 +15,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel, hwdevices_available
 
 from mtmc.cameras import Camera
 from mtmc.decode_report import STATUS_FAILED, DecodeReport, Gap
@@ -28,8 +30,8 @@ from mtmc.video_files import AVI, MKV, MP4, TS, examine, fingerprint
 from mtmc.video_packets import AviGrid, WaitingPackets, duration_s, is_beyond_all_memory
 from mtmc.video_times import with_following
 
-__all__ = ["DecodeReport", "Encoder", "Frame", "Gap", "GapConfig", "VideoConfig", "VideoInfo", "has_encoder", "probe",
-           "read_frames"]
+__all__ = ["DecodeReport", "Encoder", "Frame", "Gap", "GapConfig", "VideoConfig", "VideoInfo", "cuda_refusal",
+           "has_encoder", "probe", "read_frames"]
 
 # Formats that hold their own pictures. A playlist (m3u8, ffconcat) would open whatever files it names.
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi"
@@ -42,8 +44,10 @@ _PROBE_PACKETS = 300
 
 @dataclass(frozen=True)
 class VideoConfig:
-    """How files are decoded."""
+    """How files are decoded. decode: "cuda" is NVDEC, where PyAV and the machine have it (`cuda_refusal`), and software
+    for what it does not take."""
 
+    decode: Literal["software", "cuda"] = "software"
     # One decoder thread: cameras run side by side, and with two the pixels of damaged pictures depend on
     # timing (four reads of one damaged file gave four different results).
     threads: int = 1
@@ -141,9 +145,13 @@ class _Source:
     def __init__(self, camera: Camera, config: VideoConfig, report: DecodeReport) -> None:
         self.report = report
         self.ending = examine(camera.video)
-        self.container = _opened(camera.video, self.ending.sentence, config)
+        refusal = cuda_refusal() if config.decode == "cuda" else ""
+        on_cuda = config.decode == "cuda" and not refusal
+        self.container = _opened(camera.video, self.ending.sentence, config, on_cuda)
         try:
             self.stream = _video_stream(camera.video, self.container, config)
+            if config.decode == "cuda" and not self.stream.codec_context.is_hwaccel:
+                report.add_note(f"decoded in software: {refusal or 'NVDEC does not know its codec'}")
         except BaseException:
             self.container.close()
             raise
@@ -265,14 +273,27 @@ class _Source:
         return _Picture(picture, raw_s, head_s, damaged)
 
 
-def _opened(path: Path, known_fault: str, config: VideoConfig) -> Any:
+@functools.cache
+def cuda_refusal() -> str:
+    """Why nothing can be decoded by NVDEC here, "" where it can. A device is opened for it, and closed again."""
+    if "cuda" not in hwdevices_available():
+        return "this PyAV was built without CUDA"
+    try:
+        HWAccel("cuda").create(av.Codec("h264", "r"))
+    except (av.error.FFmpegError, NotImplementedError) as error:
+        return f"no CUDA device can be opened ({_in_words(error)})"
+    return ""
+
+
+def _opened(path: Path, known_fault: str, config: VideoConfig, on_cuda: bool) -> Any:
     # max_pixels also binds the look-ahead of opening, which decodes.
     options = {"format_whitelist": _FORMATS, "max_pixels": str(config.max_pixels)}
     # An absolute path: FFmpeg takes "concat:a.mp4" for a protocol. A name outside UTF-8 goes in as an open file.
     name = os.path.abspath(path)
     try:
         source: Any = name if name.isprintable() or name.isascii() else open(name, "rb")  # noqa: SIM115
-        return av.open(source, options=options, metadata_errors="replace")
+        hardware = HWAccel("cuda", allow_software_fallback=True) if on_cuda else None
+        return av.open(source, options=options, metadata_errors="replace", hwaccel=hardware)
     except (*_READ_ERRORS, OSError, ValueError) as error:
         words = "a size that no memory holds" if is_beyond_all_memory(error) else _in_words(error)
         found = known_fault or ("no pictures" if isinstance(error, EOFError) else words)
