@@ -15,6 +15,7 @@ from mtmc.files import sha256_of
 from reid_models.embedding_network import EmbeddingNetwork
 from reid_models.model_config import ModelConfig
 from reid_models.preparing import fit_crops
+from reid_models.preparing_on_device import fit, upload
 from reid_models.registry import SHIPPED_WEIGHTS, EmbedderConfig
 from reid_models.weights import load_weights
 
@@ -35,6 +36,7 @@ class NetworkEmbedder:
         self.dimension = model.config.dimension
         self.input_hw = model.config.input_hw
         self.batch_size = config.batch_size
+        self.prepares_on_device = self.device.type != "cpu"
 
     @classmethod
     def load(cls, weights: Path, config: EmbedderConfig) -> NetworkEmbedder:
@@ -46,14 +48,21 @@ class NetworkEmbedder:
 
     def embed(self, crops_rgb: Sequence[np.ndarray]) -> np.ndarray:
         """See `Embedder.embed`."""
-        rows = np.zeros((len(crops_rgb), self.dimension), np.float32)
+        if not len(crops_rgb):
+            return np.zeros((0, self.dimension), np.float32)
         size = self.batch_size
         with _threads(self.config.threads), torch.inference_mode():
-            for start in range(0, len(crops_rgb), size):
-                images = prepare(crops_rgb[start : start + size], self.model.config, size, first=start)
-                count = min(size, len(rows) - start)
-                rows[start : start + count] = self._forward(images.to(self.device))[:count].cpu().numpy()
-        return rows
+            # Vectors are fetched at the end: until then a GPU works while the next crops are put together.
+            vectors = [self._forward(self._images(crops_rgb[start : start + size], start))
+                       for start in range(0, len(crops_rgb), size)]
+            return torch.cat(vectors)[: len(crops_rgb)].cpu().numpy()
+
+    def _images(self, crops_rgb: Sequence[np.ndarray], first: int) -> Tensor:
+        """A batch of normalised images (batch_size, 3, H, W) on the device. first: the number of its first crop."""
+        if not self.prepares_on_device:
+            return prepare(crops_rgb, self.model.config, self.batch_size, first)
+        pixels, sizes_hw = upload(crops_rgb, self.batch_size, self.device, first)
+        return normalise(fit(pixels, sizes_hw, self.model.config.input_hw), self.model.config)
 
     def _forward(self, images: Tensor) -> Tensor:
         images = images.contiguous(memory_format=torch.channels_last)
@@ -69,7 +78,8 @@ def prepare(crops_rgb: Sequence[np.ndarray], config: ModelConfig, batch_size: in
 
 
 def normalise(images: Tensor, config: ModelConfig) -> Tensor:
-    """uint8 (N, H, W, 3) to float32 (N, 3, H, W), channels last in memory, with the model's mean and deviation."""
+    """Grey levels 0 to 255 (N, H, W, 3), uint8 or float32, to float32 (N, 3, H, W), channels last in memory, with the
+    model's mean and deviation."""
     mean = torch.tensor(config.mean, device=images.device) * 255
     std = torch.tensor(config.std, device=images.device) * 255
     return ((images.float() - mean) / std).permute(0, 3, 1, 2)

@@ -18,9 +18,13 @@ def fit_crops(
     height, width = input_hw
     stack = np.zeros((batch_size, height, width, 3), np.uint8)
     for i, crop in enumerate(crops_rgb):
-        if crop.ndim != 3 or crop.shape[2] != 3 or crop.dtype != np.uint8 or not crop.size:
-            raise InputError(f"crop {first + i}", "uint8 h x w x 3 with at least one pixel",
-                             f"{crop.dtype} {crop.shape}")
+        check_crop(crop, first + i)
         shrinks = crop.shape[0] >= height and crop.shape[1] >= width
         stack[i] = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return stack
+
+
+def check_crop(crop: np.ndarray, number: int) -> None:
+    """Raises `InputError` for what is no uint8 RGB image."""
+    if crop.ndim != 3 or crop.shape[2] != 3 or crop.dtype != np.uint8 or not crop.size:
+        raise InputError(f"crop {number}", "uint8 h x w x 3 with at least one pixel", f"{crop.dtype} {crop.shape}")
