@@ -16,6 +16,7 @@ from mtmc.errors import InputError
 from mtmc.matching.matches import Matches
 from mtmc.results.aicity import camera_numbers, write_aicity
 from mtmc.results.candidates_csv import write_candidates_csv
+from mtmc.results.connections_csv import write_connections_csv
 from mtmc.results.global_tracks_csv import write_global_tracks_csv
 from mtmc.results.matches_csv import write_matches_csv
 from mtmc.results.mot import write_mot_folder
@@ -24,7 +25,7 @@ from mtmc.results.track_boxes import TrackBoxes
 from mtmc.results.tracklets_csv import TrackletFacts, read_tracklets_csv, write_tracklets_csv
 from mtmc.tracklets import TrackletTable
 
-TABLES = ("matches.csv", "candidates.csv", "tracklets.csv", "global_tracks.csv")
+TABLES = ("matches.csv", "candidates.csv", "connections.csv", "tracklets.csv", "global_tracks.csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,7 @@ def write_links(folder: Path, given: LinkInput, matches: Matches) -> list[str]:
     table = given.gallery.tracklets
     write_matches_csv(folder / "matches.csv", matches, table)
     write_candidates_csv(folder / "candidates.csv", matches, table)
+    write_connections_csv(folder / "connections.csv", matches.camera_graph, table)
     write_tracklets_csv(folder / "tracklets.csv", table, matches.global_ids, given.facts)
     write_global_tracks_csv(folder / "global_tracks.csv", matches, table)
     if not len(given.boxes):

@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 
 from mtmc.camera_rules import CameraRules
+from mtmc.matching.clocks import ENOUGH, NO_TRAVELS, Travels, clock_drift, clock_offset
 from mtmc.matching.learning import Learned
 from mtmc.matching.matches import CameraGraph
 from mtmc.tracklets import TrackletTable
 
-ENOUGH = 5  # vehicles behind a travel time that is believed
 NO_PASSAGE = 0.05
 
 
@@ -21,10 +21,10 @@ def camera_graph(table: TrackletTable, rules: CameraRules, learned: Learned, glo
     present = np.unique(table.camera_rows).tolist()
     edges = [(a, b) for a in present for b in present if a != b]
     connected = {int(edge): float(p) for edge, p in zip(learned.edges, learned.connected, strict=True)}
-    rows = [_edge(table, rules, edge, travels.get(edge, np.zeros(0)),
+    rows = [_edge(table, rules, edge, travels.get(edge, NO_TRAVELS),
                   connected.get(edge[0] * len(table.camera_ids) + edge[1], 0.0),
-                  travels.get(edge[::-1], np.zeros(0))) for edge in edges]
-    counts = [row[8] for row in rows]
+                  travels.get(edge[::-1], NO_TRAVELS)) for edge in edges]
+    counts = [row[10] for row in rows]
 
     def numbers(column: int) -> np.ndarray:
         return np.array([row[column] for row in rows], np.float64)
@@ -33,16 +33,17 @@ def camera_graph(table: TrackletTable, rules: CameraRules, learned: Learned, glo
         edges=np.array(edges, np.int64).reshape(-1, 2), state=np.array([row[0] for row in rows], "<U8"),
         support=np.array([row[1] for row in rows], np.int64), travel_low_s=numbers(2), travel_median_s=numbers(3),
         travel_high_s=numbers(4), clock_offset_s=numbers(5), clock_offset_error_s=numbers(6),
-        notes=np.array([row[7] for row in rows], "<U200"),
+        clock_drift_s_per_h=numbers(7), clock_drift_error_s_per_h=numbers(8),
+        notes=np.array([row[9] for row in rows], "<U200"),
         histogram_offsets=np.concatenate([[0], np.cumsum([len(c) for c in counts])]).astype(np.int64),
-        histogram_counts=np.concatenate([np.zeros(0), *counts]), histogram_start_s=numbers(9),
-        histogram_bin_s=numbers(10))
+        histogram_counts=np.concatenate([np.zeros(0), *counts]), histogram_start_s=numbers(11),
+        histogram_bin_s=numbers(12))
 
 
-def travel_times(table: TrackletTable, global_ids: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
+def travel_times(table: TrackletTable, global_ids: np.ndarray) -> dict[tuple[int, int], Travels]:
     """For each directed pair of cameras: start in the second - end in the first, from every tracklet to the same
-    vehicle's next one there."""
-    found: dict[tuple[int, int], list[float]] = {}
+    vehicle's next one there, also past other cameras."""
+    found: dict[tuple[int, int], list[tuple[float, float, bool]]] = {}
     order = np.lexsort((table.end_s, table.start_s, global_ids))
     bounds = np.flatnonzero(np.diff(global_ids[order], prepend=-1, append=-1))
     for start, stop in itertools.pairwise(bounds):
@@ -56,12 +57,19 @@ def travel_times(table: TrackletTable, global_ids: np.ndarray) -> dict[tuple[int
                 if camera not in seen:
                     seen.add(camera)
                     key = (int(table.camera_rows[row]), camera)
-                    found.setdefault(key, []).append(float(table.start_s[later] - table.end_s[row]))
-    return {key: np.array(sorted(values)) for key, values in found.items()}
+                    end_s = float(table.end_s[row])
+                    direct = len(seen) == 2
+                    found.setdefault(key, []).append((float(table.start_s[later]) - end_s, end_s, direct))
+    travels = {}
+    for key, values in found.items():
+        travel_s, at_s, direct_ones = zip(*sorted(values), strict=True)
+        travels[key] = Travels(np.array(travel_s), np.array(at_s), np.array(direct_ones, bool))
+    return travels
 
 
-def _edge(table: TrackletTable, rules: CameraRules, edge: tuple[int, int], travel_s: np.ndarray, connected: float,
-          back_s: np.ndarray) -> tuple:
+def _edge(table: TrackletTable, rules: CameraRules, edge: tuple[int, int], there: Travels, connected: float,
+          back: Travels) -> tuple:
+    travel_s = there.travel_s
     rule = rules.rule(table.camera_ids[edge[0]], table.camera_ids[edge[1]])
     low, median, high = np.percentile(travel_s, [5, 50, 95]) if len(travel_s) else (np.nan, np.nan, np.nan)
     if rule is not None or rules.only_listed:
@@ -73,25 +81,12 @@ def _edge(table: TrackletTable, rules: CameraRules, edge: tuple[int, int], trave
         state, note = "none", "Enough traffic was seen, and none that passes."
     else:
         state, note = "open", "Too little evidence: any travel time is possible."
-    offset, error = clock_offset(travel_s, back_s)
+    offset, error = clock_offset(there.straight(), back.straight())
+    drift, drift_error = clock_drift(there.straight(), back.straight())
     if np.isfinite(offset):
         note = f"{len(travel_s)} vehicles; clocks told apart by traffic both ways, if it takes the same time each way."
     counts, start, width = histogram(travel_s)
-    return state, len(travel_s), low, median, high, offset, error, note, counts, start, width
-
-
-def clock_offset(there_s: np.ndarray, back_s: np.ndarray) -> tuple[float, float]:
-    """Clock of the second camera minus that of the first, with its standard error; NaN without traffic both ways.
-
-    Half the difference of the medians, if the way takes as long in both directions; that this may be
-    wrong by a tenth is part of the error.
-    """
-    if min(len(there_s), len(back_s)) < ENOUGH:
-        return np.nan, np.nan
-    there, back = float(np.median(there_s)), float(np.median(back_s))
-    errors = [1.2533 * 1.4826 * np.median(np.abs(v - np.median(v))) / np.sqrt(len(v)) for v in (there_s, back_s)]
-    unequal = 0.05 * abs(there + back) / 2
-    return (there - back) / 2, float(np.sqrt(sum(np.square(errors)) / 4 + unequal**2 + 0.05**2))
+    return (state, len(travel_s), low, median, high, offset, error, drift, drift_error, note, counts, start, width)
 
 
 def histogram(travel_s: np.ndarray) -> tuple[np.ndarray, float, float]:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from mtmc.camera_rules import CameraRules
 from mtmc.embedding import Gallery
 from mtmc.matching.distances import distances
-from mtmc.matching.learning import Learned
+from mtmc.matching.learning import TIME_GATE, Learned
 from mtmc.matching.likeness import PAIRS_AT_ONCE
 from mtmc.matching.matches import (
     GATE_ACCEPTED,
@@ -190,7 +190,7 @@ def _gates(gallery: Gallery, rules: CameraRules, a: np.ndarray, b: np.ndarray, k
         (of(verdict.conflict), GATE_CONFLICT),
         (of(learned.solo) >= least, GATE_TAKEN),
         (of(edge_connected) < NO_PASSAGE, GATE_NO_PASSAGE),
-        (terms[at, 2] < np.log(0.02) if len(terms) > 1 else np.zeros(len(a), bool), GATE_TIME),
+        (terms[at, 2] < np.log(TIME_GATE) if len(terms) > 1 else np.zeros(len(a), bool), GATE_TIME),
         (taken, GATE_TAKEN),
         ((rank_a > 1) | (rank_b > 1), GATE_RANK),
         (terms[at, 0] < 0 if len(terms) > 1 else np.zeros(len(a), bool), GATE_DISTANCE),

@@ -23,6 +23,7 @@ from mtmc.matching.travel import TravelConfig, arrival_rates, learned_density, p
 from mtmc.tracklets import TrackletTable
 
 STAYS_AT_LEAST = 0.1  # chance that a vehicle is not seen again, whatever was learned
+TIME_GATE = 0.005  # a travel time two hundred times likelier by chance than on the way is refused, whatever the looks
 PIECE_SHARE = 0.02  # of the tracklets that are followed by a piece of the same passage
 
 
@@ -100,7 +101,9 @@ class Learner:
         self._find_connections(first=True, probability=None)
         probability = self._alone()
         together = self._together(probability)
-        return self._answer(together, *self._odds_together())
+        odds, parts = self._odds_together()
+        refused = (parts[0] < TIME_GATE) & ~self.same & ~self.pairs.given
+        return self._answer(np.where(refused, 0.0, together), np.where(refused, 0.0, odds), parts)
 
     def _without_times(self) -> Learned:
         """Looks alone: every pair of cameras by itself, any lag as likely as any other."""

@@ -61,7 +61,9 @@ class CameraGraph:
     user's word). support: int64 (E,), confident links behind it. travel_low_s, travel_median_s,
     travel_high_s: float64 (E,), start in `to` - end in `from`, NaN where not known.
     clock_offset_s, clock_offset_error_s: float64 (E,), estimated clock of `to` minus that of `from`
-    with its standard error; NaN where clock and travel time cannot be told apart. notes: (E,) one sentence each.
+    with its standard error; NaN where clock and travel time cannot be told apart. clock_drift_s_per_h,
+    clock_drift_error_s_per_h: float64 (E,), how fast the clock of `to` gains on that of `from`, likewise.
+    notes: (E,) one sentence each.
     Travel-time histograms for the report: edge e owns histogram_counts[histogram_offsets[e]:histogram_offsets[e + 1]],
     expected numbers of vehicles (float64, sums of link probabilities) in bins of histogram_bin_s[e] seconds that
     begin at histogram_start_s[e]; an edge without a histogram owns none. histogram_offsets: int64 (E + 1,).
@@ -75,6 +77,8 @@ class CameraGraph:
     travel_high_s: np.ndarray
     clock_offset_s: np.ndarray
     clock_offset_error_s: np.ndarray
+    clock_drift_s_per_h: np.ndarray
+    clock_drift_error_s_per_h: np.ndarray
     notes: np.ndarray
     histogram_offsets: np.ndarray
     histogram_counts: np.ndarray

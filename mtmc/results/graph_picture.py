@@ -71,6 +71,9 @@ def _edge(
     offset = ""
     if np.isfinite(graph.clock_offset_s[row]):
         offset = f"{graph.clock_offset_s[row]:+.2f} ± {graph.clock_offset_error_s[row]:.2f} s"
+    drift, drift_error = float(graph.clock_drift_s_per_h[row]), float(graph.clock_drift_error_s_per_h[row])
+    if abs(drift) > 2 * drift_error:  # a drift that cannot be told from none is in connections.csv alone
+        offset += f", gains {drift:+.1f} ± {drift_error:.1f} s an hour"
     return Edge(
         camera_ids[a], camera_ids[b], str(graph.state[row]), int(graph.support[row]),
         _number(graph.travel_median_s[row]), _number(graph.travel_low_s[row]), _number(graph.travel_high_s[row]),

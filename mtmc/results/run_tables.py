@@ -13,6 +13,7 @@ from mtmc.oddness import NAME as ODD_NAME
 from mtmc.oddness import Oddness, write_odd_csv
 from mtmc.results.aicity import write_aicity
 from mtmc.results.candidates_csv import write_candidates_csv
+from mtmc.results.connections_csv import write_connections_csv
 from mtmc.results.global_tracks_csv import write_global_tracks_csv
 from mtmc.results.matches_csv import write_matches_csv
 from mtmc.results.mot import write_mot_folder
@@ -33,6 +34,7 @@ def write_run_tables(
     table = run.gallery.tracklets
     write_matches_csv(folder / "matches.csv", matches, table)
     write_candidates_csv(folder / "candidates.csv", matches, table)
+    write_connections_csv(folder / "connections.csv", matches.camera_graph, table)
     # A tracklet's features stand in its camera's folder, in the order of the camera's own rows.
     rows_in_camera = np.concatenate([np.arange(n) for n in np.bincount(table.camera_rows, minlength=1)])
     facts = TrackletFacts.of(run.tracklets, run.crop_counts.tolist(), rows_in_camera.tolist())
@@ -42,7 +44,7 @@ def write_run_tables(
     write_global_tracks_csv(folder / "global_tracks.csv", matches, table)
     boxes = TrackBoxes.of_tracklets(run.tracklets, matches.global_ids, table.camera_ids)
     write_aicity(folder / "cityflow.txt", boxes, numbers)
-    names = ["matches.csv", "candidates.csv", "tracklets.csv", "global_tracks.csv", "cityflow.txt"]
+    names = ["matches.csv", "candidates.csv", "connections.csv", "tracklets.csv", "global_tracks.csv", "cityflow.txt"]
     own_ids = TrackBoxes.of_tracklets(run.tracklets, table.track_ids, table.camera_ids)
     mot_names = write_mot_folder(folder / "mot", own_ids)
     names += [f"mot/{name}" for name in mot_names]
