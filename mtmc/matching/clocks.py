@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
-from scipy.stats import theilslopes
+from scipy.special import stdtrit
 
 ENOUGH = 5  # vehicles behind a travel time, or an offset, that is believed
 ENOUGH_FOR_DRIFT = 20
@@ -59,7 +58,7 @@ def _error_of_median(values: np.ndarray) -> float:
     """Standard error, from the median deviation (stops do not count); as much wider as Student's distribution is for so
     few values, so that two errors mean the same for 5 vehicles and for 50."""
     deviation = 1.4826 * float(np.median(np.abs(values - np.median(values))))
-    return 1.2533 * deviation / np.sqrt(len(values)) * float(student.ppf(0.975, len(values) - 1)) / 1.96
+    return 1.2533 * deviation / np.sqrt(len(values)) * float(stdtrit(len(values) - 1, 0.975)) / 1.96
 
 
 def clock_drift(there: Travels, back: Travels) -> tuple[float, float]:
@@ -80,6 +79,8 @@ def clock_drift(there: Travels, back: Travels) -> tuple[float, float]:
 
 def _slope(way: Travels) -> tuple[float, float]:
     """Seconds an hour, and the standard error."""
+    from scipy.stats import theilslopes  # half a second to import, and few runs have traffic enough to need it
+
     order = np.argsort(way.at_s, kind="stable")
     some = order[np.unique(np.linspace(0, len(order) - 1, min(len(order), SLOPES_FROM)).astype(np.int64))]
     hours = way.at_s[some] / 3600

@@ -20,7 +20,8 @@ from tests.running import ROOT, files_below, run_command
 
 def test_everything_that_was_promised_is_there(small_run: Path, small_world: Path) -> None:
     for name in ("run.json", "matches.csv", "candidates.csv", "connections.csv", "tracklets.csv", "global_tracks.csv",
-                 "cityflow.txt", "report.html", "mot/c001.txt", "cameras/c001/boxes.parquet", "cameras/c001/features.npy"):  # fmt: skip
+                 "cityflow.txt", "report.html", "mot/c001.txt", "cameras/c001/boxes.parquet",
+                 "cameras/c001/features.npy"):  # fmt: skip
         assert (small_run / name).stat().st_size > 0, name
     with (small_run / "matches.csv").open() as file:
         rows = list(csv.DictReader(file))
