@@ -84,6 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
     models.add_argument("--attributes", metavar="FILE",
                         help="add type, make, model or colour to tracklets.csv: a CSV of labelled pictures (path, "
                              "type, make, model, colour) or a network with attribute heads (.safetensors)")
+    models.add_argument("--verifier", metavar="FILE",
+                        help="let a pair verifier speak for and against links: the *_verifier.safetensors that lies "
+                             "beside the --weights of a training with loss.verification_weight")
     models.add_argument("--weights-dir", type=Path, default=Path("weights"), metavar="DIR",
                         help="where detector weights are looked for (default: weights/)")
     models.add_argument("--download", default="", metavar="NAME",
@@ -194,6 +197,7 @@ def _shortcuts(arguments: argparse.Namespace) -> list[str]:
         ("embedder.device", arguments.device), ("detector.device", arguments.device),
         ("matching.min_probability", arguments.min_probability), ("process.workers", arguments.workers),
         ("process.executor", arguments.executor), ("attributes.source", arguments.attributes),
+        ("verifier.file", arguments.verifier),
     )  # fmt: skip
     import json
 

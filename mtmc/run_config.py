@@ -16,6 +16,7 @@ from mtmc.errors import ConfigError
 from mtmc.gates import GateConfig
 from mtmc.joining import JoiningConfig
 from mtmc.matching.matcher import MatchingConfig
+from mtmc.matching.verifier_term import VerifierConfig
 from mtmc.oddness import OddConfig
 from mtmc.results.render import RenderConfig
 from mtmc.tracking import TrackingConfig
@@ -67,6 +68,7 @@ class RunConfig:
     aggregation: AggregationConfig = field(default_factory=AggregationConfig)
     attributes: AttributesConfig = field(default_factory=AttributesConfig)
     odd: OddConfig = field(default_factory=OddConfig)
+    verifier: VerifierConfig = field(default_factory=VerifierConfig)
     matching: MatchingConfig = field(default_factory=MatchingConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     process: ProcessConfig = field(default_factory=ProcessConfig)

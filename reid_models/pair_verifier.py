@@ -37,6 +37,11 @@ class PairVerifier(nn.Module):
             self.theta.weight.copy_(torch.tensor([[slope], [-slope]]).expand(2, dimension))
             self.theta.bias.copy_(torch.tensor([-1.0, 1.0]))
 
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors that it compares."""
+        return self.theta.in_features
+
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """(P, D) each → logits (P, 2) for `DIFFERENT` and `SAME`."""
         return self.theta((self.scale * (first - second)).square())
@@ -44,14 +49,19 @@ class PairVerifier(nn.Module):
 
 def probability_same(verifier: PairVerifier, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """float64 (P,), 0 to 1, for embeddings float32 (P, D) each. Raises `InputError` for other shapes."""
-    dimension = verifier.theta.in_features
+    return torch.sigmoid(torch.from_numpy(log_odds_same(verifier, first, second))).numpy()
+
+
+def log_odds_same(verifier: PairVerifier, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """float64 (P,), the natural logarithm of P(same) / P(different). Raises as `probability_same`."""
+    dimension = verifier.dimension
     if first.shape != second.shape or first.ndim != 2 or first.shape[1] != dimension:
         raise InputError("pairs of embeddings", f"two arrays of (pairs, {dimension})",
                          f"{first.shape} and {second.shape}")
     with torch.inference_mode():
         logits = verifier(torch.from_numpy(np.asarray(first, np.float32)),
-                          torch.from_numpy(np.asarray(second, np.float32)))
-        return torch.softmax(logits.double(), dim=1)[:, SAME].numpy()
+                          torch.from_numpy(np.asarray(second, np.float32))).double()
+        return (logits[:, SAME] - logits[:, DIFFERENT]).numpy()
 
 
 def save_verifier(path: Path, verifier: PairVerifier) -> None:

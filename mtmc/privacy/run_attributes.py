@@ -24,7 +24,7 @@ class StoredTracklets:
     """M tracklets of a run as an attacker finds them. features: float32 (M, D). vehicles: int64 (M,), global ids.
 
     attributes: name → M strings, "" where unknown. pictures: float64 (P, PICTURE_PX² · 3), 0 to 1, of the tracklets
-    picture_rows, int64 (P,), for which one is kept.
+    picture_rows, int64 (P,), for which one is kept; crops: the same as they are kept, uint8 (h, w, 3) RGB each.
     """
 
     features: np.ndarray
@@ -32,6 +32,7 @@ class StoredTracklets:
     attributes: dict[str, np.ndarray]
     pictures: np.ndarray
     picture_rows: np.ndarray
+    crops: tuple[np.ndarray, ...]
 
 
 def read_stored(folder: Path, vault: Vault) -> StoredTracklets:
@@ -62,12 +63,14 @@ def read_stored(folder: Path, vault: Vault) -> StoredTracklets:
     if missing:
         raise IntegrityError(store.path("tracklets.csv"), f"{missing[0].camera_id} track {missing[0].track_id}", "none")
     pictured = [row for row, picture in enumerate(looks) if picture is not None]
+    crops = tuple(picture for picture in looks if picture is not None)
     return StoredTracklets(
         np.concatenate(features) if features else np.zeros((0, 1), np.float32),
         np.array([vehicle_of[t.camera_id, t.track_id] for t in tracklets], np.int64),
         attributes_of(tracklets, looks),
-        np.stack([_small(looks[row]) for row in pictured]) if pictured else np.zeros((0, PICTURE_PX**2 * 3)),
+        np.stack([_small(crop) for crop in crops]) if crops else np.zeros((0, PICTURE_PX**2 * 3)),
         np.array(pictured, np.int64),
+        crops,
     )
 
 
@@ -106,9 +109,8 @@ def _picture(path: Path, vault: Vault) -> np.ndarray | None:
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _small(image_rgb: np.ndarray | None) -> np.ndarray:
+def _small(image_rgb: np.ndarray) -> np.ndarray:
     import cv2
 
-    assert image_rgb is not None
     small = cv2.resize(image_rgb, (PICTURE_PX, PICTURE_PX), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float64).ravel() / 255

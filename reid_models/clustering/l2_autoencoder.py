@@ -27,7 +27,9 @@ class AutoencoderConfig:
     """The dense network and its training.
 
     widths: of the layers between input and code, the decoder has them in reverse. code: length of the code.
-    normalised: False is the plain auto-encoder that the published one is compared with.
+    normalised: False is the plain auto-encoder that the published one is compared with. noise: standard deviation of
+    what is added to the rows that the encoder sees; above 0 it learns to take noise away (a denoising auto-encoder,
+    seeds_digest F10).
     """
 
     widths: tuple[int, ...] = (500, 500, 2000)  # as published
@@ -36,11 +38,14 @@ class AutoencoderConfig:
     epochs: int = 100
     batch: int = 256
     learning_rate: float = 1e-3
+    noise: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         if min((*self.widths, self.code, self.epochs, self.batch), default=0) < 1 or self.learning_rate <= 0:
             raise ConfigError("auto-encoder", "widths, code, epochs, batch and learning_rate above 0", str(self))
+        if not 0 <= self.noise < float("inf"):
+            raise ConfigError("auto-encoder noise", "0 or more", str(self.noise))
 
 
 class CodedNetwork(nn.Module):
@@ -111,7 +116,9 @@ def train(network: CodedNetwork, rows: np.ndarray, config: AutoencoderConfig) ->
     best, lowest = copy.deepcopy(network.state_dict()), float("inf")
     for _ in range(config.epochs):
         for chosen in torch.randperm(len(values), generator=generator).split(config.batch):
-            loss = reconstruction_loss(network, values[chosen])
+            clean = values[chosen]
+            seen = clean + config.noise * torch.randn(clean.shape, generator=generator) if config.noise else clean
+            loss = reconstruction_loss(network, clean, seen)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -124,9 +131,10 @@ def train(network: CodedNetwork, rows: np.ndarray, config: AutoencoderConfig) ->
     network.eval()
 
 
-def reconstruction_loss(network: CodedNetwork, rows: Tensor) -> Tensor:
-    """Mean over rows and dimensions of the squared difference to the reconstruction."""
-    return functional.mse_loss(network(rows), rows)
+def reconstruction_loss(network: CodedNetwork, rows: Tensor, seen: Tensor | None = None) -> Tensor:
+    """Mean over rows and dimensions of the squared difference between the clean rows and what is made of those `seen`
+    (None: the rows themselves)."""
+    return functional.mse_loss(network(rows if seen is None else seen), rows)
 
 
 def codes_of(network: CodedNetwork, rows: np.ndarray) -> np.ndarray:

@@ -14,16 +14,21 @@ import pytest
 from mtmc.aggregation import AggregationConfig
 from mtmc.cli import main
 from mtmc.embedding import Gallery
-from mtmc.enrichment import check_sources, enrichment_key
-from mtmc.errors import ConfigError, InputError
+from mtmc.enrichment import check_sources, enriched, enrichment_key
+from mtmc.errors import ConfigError, InputError, WeightsError
 from mtmc.gallery import RunTracklets
+from mtmc.matching.verifier_term import VerifierConfig
 from mtmc.privacy.vault import PLAIN
 from mtmc.results.tracklets_csv import TRACKLET_COLUMNS, TrackletFacts, write_tracklets_csv
 from mtmc.run_config import RunConfig, load_run_config
 from mtmc.tracklet_attributes import AttributesConfig, attributes_of
 from mtmc.tracklets import TrackletTable
+from reid_models.architectures import build_network
 from reid_models.colour_texture import ColourTextureEmbedder
+from reid_models.model_config import ModelConfig
+from reid_models.pair_verifier import PairVerifier, save_verifier
 from reid_models.registry import EmbedderConfig
+from reid_models.weights import WeightsInfo, save_weights
 from tests.running import files_below, run_command
 
 
@@ -156,6 +161,52 @@ def test_crops_vote_and_a_tracklet_without_crops_has_no_answer(painted: Path) ->
     assert rows[1].endswith(",,")
     write_tracklets_csv(path, table, np.arange(m), TrackletFacts.unknown(m))
     assert path.read_text().splitlines()[0] == ",".join(TRACKLET_COLUMNS)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> tuple[str, str]:
+    """The two files that a training with a verifier leaves."""
+    model = ModelConfig(backbone="resnet18", taps=(1, 2), embedding_dim=4, input_hw=(32, 32))
+    save_weights(tmp_path / "last.safetensors", build_network(model), WeightsInfo(model))
+    save_verifier(tmp_path / "last_verifier.safetensors", PairVerifier(8))
+    return str(tmp_path / "last.safetensors"), str(tmp_path / "last_verifier.safetensors")
+
+
+def test_a_verifier_and_attributes_are_summed_as_evidence(trained: tuple[str, str], painted: Path) -> None:
+    nan, m = np.full((2, 2), np.nan), 2
+    table = TrackletTable(("c1", "c2"), np.arange(m), np.arange(m), np.arange(2.0), np.arange(2.0) + 1,
+                          np.zeros(m, np.int64), np.zeros((m, 4), np.float32), np.zeros((m, 4), np.float32),
+                          np.zeros((m, 2), np.int64), nan, nan)
+    images = ColourTextureEmbedder().embed([cv2.imread(str(painted.parent / f"{i}.png"))[..., ::-1] for i in (1, 0)])
+    run = RunTracklets(Gallery(table, images, images, np.arange(3)), (), np.array([1, 1]))
+    beside = str(painted.parent / "v.safetensors")
+    save_verifier(Path(beside), PairVerifier(images.shape[1]))
+    verifier, words = VerifierConfig(beside), AttributesConfig(source=str(painted), matching_weight=0.5)
+    embedder = EmbedderConfig(name="colour-texture")
+    found = [enriched(run, {}, RunConfig(embedder=embedder, **given), PLAIN).evidence
+             for given in ({"verifier": verifier}, {"attributes": words},
+                           {"verifier": verifier, "attributes": words})]
+    values = [0.0 if f is None else float(f(np.array([0]), np.array([1]))[0]) for f in found]
+    assert values[2] == pytest.approx(values[0] + values[1])
+    assert values[0] != 0
+    assert values[1] < 0
+    assert enriched(run, {}, RunConfig(embedder=embedder), PLAIN).evidence is None
+
+
+def test_a_verifier_goes_with_the_weights_of_its_training(trained: tuple[str, str], tmp_path: Path) -> None:
+    weights, verifier = trained
+    config = RunConfig(verifier=VerifierConfig(verifier), embedder=EmbedderConfig(weights=weights))
+    check_sources(config, keep_crops=True)
+    key = enrichment_key(config)
+    assert key == enrichment_key(load_run_config(None, [f"verifier.file={verifier}"]))
+    with pytest.raises(ConfigError, match="--weights of the same training"):
+        check_sources(RunConfig(verifier=VerifierConfig(verifier)), keep_crops=True)
+    save_verifier(Path(verifier), PairVerifier(6))
+    assert enrichment_key(config) != key
+    with pytest.raises(ConfigError, match="a verifier of 8 numbers"):
+        check_sources(config, keep_crops=True)
+    with pytest.raises(WeightsError, match="a pair verifier"):
+        check_sources(RunConfig(verifier=VerifierConfig(weights), embedder=config.embedder), keep_crops=True)
 
 
 def test_off_is_off_and_mistakes_are_found_before_the_run(painted: Path) -> None:

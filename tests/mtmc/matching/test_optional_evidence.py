@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
+import torch
 
 from mtmc.aggregation import AggregationConfig, aggregated
 from mtmc.camera_rules import CameraRules
@@ -14,7 +17,9 @@ from mtmc.matching.attribute_term import DOUBT, FEWEST, agreement
 from mtmc.matching.looks import LooksConfig, corrected
 from mtmc.matching.matcher import MatchingConfig, match
 from mtmc.matching.pairs import nearest_image
+from mtmc.matching.verifier_term import VerifierConfig, verified
 from mtmc.tracklets import TrackletTable
+from reid_models.pair_verifier import PairVerifier, probability_same
 
 
 def gallery_of(vehicles: int, seed: int = 0, images: int = 4, noise: float = 0.8, apart_s: float = 40.0,
@@ -88,6 +93,39 @@ def test_rare_words_say_more_than_common_ones() -> None:
     shares = {"type": np.eye(2)[[0] * 18 + [1] * 2]}
     common, rare, differ = agreement(shares, np.array([0, 18, 0]), np.array([1, 19, 18]))
     assert rare > common > 0 > differ
+
+
+def verifier_of(dimension: int, slope: float) -> PairVerifier:
+    """Same where the first numbers of two vectors agree, whatever the others do."""
+    verifier = PairVerifier(dimension, scale=1.0)
+    with torch.no_grad():
+        verifier.theta.weight.zero_()
+        verifier.theta.weight[0, 0] = slope
+        verifier.theta.bias.copy_(torch.tensor([-1.0, 1.0]))
+    return verifier.eval()
+
+
+def test_a_verifier_speaks_in_logarithms_with_a_limit() -> None:
+    verifier, vectors = verifier_of(2, 8.0), np.array([[0.0, 1.0], [0.6, 0.8], [1.0, 0.0]], np.float32)
+    a, b = np.array([0, 0, 0, 1]), np.array([0, 1, 2, 0])
+    found = verified(verifier, vectors, VerifierConfig("v", weight=0.5, limit=3.0), a, b)
+    np.testing.assert_allclose(found, 0.5 * np.clip([2.0, 2 - 8 * 0.36, 2 - 8.0, 2 - 8 * 0.36], -3, 3), atol=1e-6)
+    chances = probability_same(verifier, vectors[a], vectors[b])
+    np.testing.assert_allclose(np.log(chances / (1 - chances)), [2.0, 2 - 8 * 0.36, -6.0, 2 - 8 * 0.36], atol=1e-5)
+    assert verified(verifier, vectors, VerifierConfig("v"), a[:0], b[:0]).shape == (0,)
+    with pytest.raises(InputError, match="pairs"):
+        verified(verifier, vectors[:, :1], VerifierConfig("v"), a, b)
+    with pytest.raises(ConfigError, match=r"verifier\.weight"):
+        VerifierConfig(weight=0.0)
+
+
+def test_a_verifier_that_knows_reaches_the_links() -> None:
+    """Vectors of unclear looks, in one number of which vehicles can be told: the matcher's distance drowns it."""
+    gallery, number = gallery_of(24, seed=3, noise=3.0, apart_s=8.0, spread_s=15.0)
+    told = np.concatenate([np.linspace(-1, 1, 24)[number][:, None], gallery.embeddings], axis=1).astype(np.float32)
+    config = VerifierConfig("v", weight=1.0, limit=6.0)
+    right, _ = right_links(gallery, number, evidence=partial(verified, verifier_of(17, 4000.0), told, config))
+    assert right > right_links(gallery, number)[0] + 5
 
 
 def test_adaptive_distances_are_never_above_the_nearest_images() -> None:

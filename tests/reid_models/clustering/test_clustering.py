@@ -125,6 +125,22 @@ def test_the_convolutional_form_trains_and_has_unit_codes() -> None:
         ConvAutoencoder(20, config)
 
 
+def test_a_denoising_auto_encoder_is_held_to_the_clean_rows() -> None:
+    """seeds_digest F10: noise goes in, and what comes out is compared with what was there before it."""
+    rows, _ = prototypes(200)
+    clean = torch.from_numpy(rows.astype(np.float32))
+    noisy = clean + torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    network = fit_autoencoder(rows, replace(QUICK, noise=1.0, epochs=40, batch=32))
+    with torch.inference_mode():
+        rebuilt = network(noisy)
+        loss = float(reconstruction_loss(network, clean, noisy))
+        assert loss == pytest.approx(float(((rebuilt - clean) ** 2).mean()))
+        assert abs(loss - float(((rebuilt - noisy) ** 2).mean())) > 0.1
+        assert loss < 0.5 * float(((noisy - clean) ** 2).mean())  # it does take noise away
+    with pytest.raises(ConfigError, match="noise"):
+        AutoencoderConfig(noise=-1.0)
+
+
 def test_fitting_is_repeatable_and_refuses_nothing() -> None:
     rows, _ = prototypes(50)
     config = replace(QUICK, epochs=2)
