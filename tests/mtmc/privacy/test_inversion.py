@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -20,6 +20,16 @@ from mtmc.privacy.inversion_training import (
     generator_loss,
     train_inversion,
 )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Maps of 8 × 8 are too small to share: threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
 
 SMALL = InversionShape((1, 1), 3, 8, 16)  # pictures of 8 × 8
 
