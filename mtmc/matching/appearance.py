@@ -19,15 +19,16 @@ MOST_RAISED = 0.5  # few false pairs, all clearly false, have a mean ratio below
 SUPPORT_LEVELS = (0.05, 0.5, 0.95, 1.5, 2.5)  # numbers of neighbours that are normalised apart
 
 
-def start_log_ratio(distances: np.ndarray, false_distances: np.ndarray) -> np.ndarray:
+def start_log_ratio(distances: np.ndarray, false_distances: np.ndarray, false_weights: np.ndarray) -> np.ndarray:
     """(P,) log ratios with `START_SLOPES`, scaled so that false pairs have a mean ratio of 1.
 
-    distances: (P, 2) standardised, of pairs that are false but for a few.
+    distances: (P, 2) standardised. false_distances: (Q, 2), of pairs that are false but for a few; false_weights:
+    (Q,) how many pairs each stands for.
     """
-    return clipped(distances @ START_SLOPES - _mean_level(false_distances))
+    return clipped(distances @ START_SLOPES - _mean_level(false_distances, false_weights))
 
 
-def _mean_level(distances: np.ndarray) -> float:
+def _mean_level(distances: np.ndarray, weights: np.ndarray) -> float:
     """Log of the mean ratio of false pairs, from pairs of which a few are true.
 
     Their own mean is too high, as the few true ones weigh most in it; that of a normal with their middle two thirds is
@@ -36,9 +37,9 @@ def _mean_level(distances: np.ndarray) -> float:
     if not len(distances):
         return 0.0
     scores = np.clip(distances @ START_SLOPES, -30, 30)
-    low, high = np.quantile(scores, [0.16, 0.84])
-    normal = float(scores.mean()) + float((high - low) / 2) ** 2 / 2
-    return (float(np.log(np.exp(scores).mean())) + normal) / 2
+    low, high = np.quantile(scores, [0.16, 0.84], weights=weights, method="inverted_cdf")
+    normal = float(np.average(scores, weights=weights)) + float((high - low) / 2) ** 2 / 2
+    return (float(np.log(np.average(np.exp(scores), weights=weights))) + normal) / 2
 
 
 def fit_log_ratio(distances: np.ndarray, weights: np.ndarray, false_distances: np.ndarray,
@@ -52,7 +53,7 @@ def fit_log_ratio(distances: np.ndarray, weights: np.ndarray, false_distances: n
     false_mass = float((1 - weights).sum() + false_weights.sum())
     if true_mass < 1e-6 or false_mass < 1e-6:
         every = np.concatenate([distances, false_distances])
-        return START_SLOPES, -_mean_level(every)
+        return START_SLOPES, -_mean_level(every, np.concatenate([np.ones(len(distances)), false_weights]))
     asked, mass = thinned(weights)
     rows = np.concatenate([distances[asked], false_distances])
     target = np.concatenate([weights[asked], np.zeros(len(false_distances))])
@@ -71,14 +72,15 @@ def fit_log_ratio(distances: np.ndarray, weights: np.ndarray, false_distances: n
 
 
 def add_support(log_ratios: np.ndarray, asked: np.ndarray, mass: np.ndarray, support: np.ndarray,
-                neighbours: np.ndarray, weights: np.ndarray) -> np.ndarray:
+                neighbours: np.ndarray, weights: np.ndarray, left_out: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
     """(P,) log ratios that also hear what the neighbours of both sides look like.
 
     log_ratios: (P,). asked, mass: (Q,) the pairs whose neighbours were asked and how many pairs each stands for; the
     others count as pairs without neighbours. support: (Q,) mean standardised distance between one side and the
     tracklets already linked to the other. neighbours: (Q,) how many those are (sum of probabilities). weights: (Q,)
-    probability to be true. How much neighbours say is learned; for every number of neighbours false pairs keep a
-    mean ratio of 1, so that having neighbours is no evidence in itself.
+    probability to be true. left_out: how many pairs there are besides, all false, and their mean ratio; as many of
+    them have neighbours as of the others. How much neighbours say is learned; for every number of neighbours false
+    pairs keep a mean ratio of 1, so that having neighbours is no evidence in itself.
     """
     if not len(asked):
         return log_ratios
@@ -92,9 +94,11 @@ def add_support(log_ratios: np.ndarray, asked: np.ndarray, mass: np.ndarray, sup
     group = np.digitize(neighbours, SUPPORT_LEVELS)
     doubt = mass * (1 - weights)
     levels = np.zeros(len(SUPPORT_LEVELS) + 1)
+    beside, mean_beside = left_out[0] / max(doubt.sum(), 1e-9), left_out[1]
     for value in np.unique(group):
         mine = group == value
         mean = (doubt[mine] * np.exp(np.clip(raw[mine], -30, 15))).sum() / max(doubt[mine].sum(), 1e-9)
+        mean = (mean + beside * mean_beside) / (1 + beside)
         levels[value] = max(float(np.log(mean + 1e-12)), -MOST_RAISED)
     result = log_ratios * found[0] - levels[0]
     result[asked] = raw - levels[group]

@@ -89,7 +89,7 @@ def candidates(gallery: Gallery, rules: CameraRules, pairs: Pairs, learned: Lear
 def _considered(table: TrackletTable, pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """a, b of every pair of two cameras and its row in `pairs`, -1 where it was not admitted; of a gallery too
     large for that only the pairs themselves."""
-    if not pairs.tracklets.matrix.size:
+    if not pairs.complete:
         rows = np.flatnonzero(~pairs.same_camera)
         return pairs.a[rows], pairs.b[rows], rows
     first, second = starts_first(table)

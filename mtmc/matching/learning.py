@@ -91,11 +91,12 @@ class Learner:
         self.comes_mean = np.full((self.count, self.count), 0.5)
         self.log_looks = np.zeros(len(pairs))
         self.log_neighbours = np.zeros(len(pairs))
+        self._left_out = 0.0, 0.0  # pairs too unlike to be among `pairs`: how many, and their mean ratio of looks
 
     def learn(self) -> Learned:
         """All rounds."""
         if self.use_appearance:
-            self.log_looks = appearance.start_log_ratio(self.pairs.likeness, self.pairs.likeness[~self.same])
+            self.log_looks = appearance.start_log_ratio(self.pairs.likeness, *self.pairs.between_cameras())
         if not self.use_travel_times:
             return self._without_times()
         self._find_connections(first=True, probability=None)
@@ -140,7 +141,8 @@ class Learner:
                 asked, mass = thinned(probability)
                 support, count = support_along(self.cameras, self.pairs, asked, probability) if own else support_of(
                     self.cameras, self.pairs, asked, neighbours)
-                log_ratios = appearance.add_support(self.log_looks, asked, mass, support, count, probability[asked])
+                log_ratios = appearance.add_support(self.log_looks, asked, mass, support, count, probability[asked],
+                                                    self._left_out)
                 self.log_neighbours = log_ratios - self.log_looks
             probability = self._probability_together()
         return probability
@@ -151,6 +153,10 @@ class Learner:
             slopes, constant = appearance.fit_log_ratio(
                 self.pairs.likeness[other], probability[other], self.pairs.false_likeness, self.pairs.false_weights)
             self.log_looks = self.pairs.likeness @ slopes + constant  # pieces in one camera are judged by the same rule
+            if not self.pairs.complete and len(self.pairs.false_weights):
+                ratios = np.exp(self.pairs.false_likeness @ slopes + constant)
+                weights = self.pairs.false_weights
+                self._left_out = float(weights.sum()), float(np.average(ratios, weights=weights))
 
     def _log_appearance(self) -> np.ndarray:
         return appearance.clipped(self.log_looks + self.log_neighbours)

@@ -26,8 +26,9 @@ class Pairs:
     pieces of one passage. likeness: float64 (P, 2), standardised tracklet-to-tracklet and image-to-tracklet
     distances: 0 is the mean of the two cameras' pairs, -1 one standard deviation nearer. given: bool (P,), True
     where the user has a rule for the directed pair. false_likeness: float64 (Q, 2), of pairs of one camera
-    that follow each other closely and are no pieces. false_weights: float64 (Q,), how many such pairs each
-    of them stands for. tracklets: likeness of any other pair.
+    that follow each other closely and are no pieces; of a large gallery, of pairs between cameras that were left out
+    as too unlike. false_weights: float64 (Q,), how many such pairs each of them stands for. tracklets: likeness of any
+    other pair.
     """
 
     a: np.ndarray
@@ -42,6 +43,20 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.a)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every pair that time and the user's rules admit is among the P."""
+        return bool(self.tracklets.matrix.size)
+
+    def between_cameras(self) -> tuple[np.ndarray, np.ndarray]:
+        """(R, 2) likeness of pairs of two cameras, false but for a few, and how many pairs each stands for: what is
+        usual for the cameras, so those left out count."""
+        kept = self.likeness[~self.same_camera]
+        if self.complete:
+            return kept, np.ones(len(kept))
+        weights = np.concatenate([np.ones(len(kept)), self.false_weights])
+        return np.concatenate([kept, self.false_likeness]), weights
 
 
 def find_pairs(table: TrackletTable, looks: Looks, rules: CameraRules, max_travel_s: float, use_images: bool,

@@ -24,7 +24,7 @@ STANDS_OUT = 3.5  # standard deviations by which a window must stand out to be l
 LARGEST_RATIO = 50.0  # one lucky pair must not make a window
 OPEN_PAIRS = 1_000_000  # pairs of cameras without clear evidence stay open, those of little traffic first, up to this
 LEAST_CONNECTED = 0.2
-TELLS_NOTHING = 60  # tracklets of a camera; where there are more, passages that are worth looking for show
+TELLS_NOTHING = 300  # tracklets of a camera; where there are more, passages that are worth looking for show
 MARGIN_U = 0.35  # widening of a window at both ends: a third of a long travel time
 ROWS_AT_ONCE = RUN_LENGTH
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.association import measure
 from benchmarks.association_scale import identity_f1, make_day
+from benchmarks.association_worlds import make_world
 from mtmc.camera_rules import CameraRules
 from mtmc.matching import threads
 from mtmc.matching.matcher import MatchingConfig, match
@@ -29,3 +31,14 @@ def test_half_a_day_of_twelve_cameras_is_linked_as_well_as_with_the_true_gates(
     alone = match(gallery, CameraRules(), MatchingConfig())
     assert np.array_equal(alone.global_ids, found.global_ids)
     assert np.array_equal(alone.candidates.probabilities, found.candidates.probabilities)
+
+
+@pytest.mark.parametrize(("kind", "sizes"), [("rush-hour", {"vehicles": 500}), ("crossing", {"vehicles": 600}),
+                                             ("loop", {"vehicles": 250})])  # fmt: skip
+def test_a_large_gallery_is_linked_like_a_small_one(kind: str, sizes: dict[str, int]) -> None:
+    """Where only near pairs are kept, what is usual must still be learned from those left out, too."""
+    world = make_world(kind, 3, **sizes)
+    found = measure(world, match(world.gallery, CameraRules(), MatchingConfig(exhaustive=100)))
+    assert found["idf1"] >= 0.87
+    assert found["precision"] >= 0.95
+    assert found["calibration_error"] <= 0.05
