@@ -58,13 +58,13 @@ def _rows(arguments: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.nda
     if arguments.features:
         with np.load(arguments.features) as found:
             return found["features"], found["identities"], found["cameras"]
+    from reid_models.data.images import read_image_rgb
     from reid_models.data.registry import load_split
     from reid_models.registry import EmbedderConfig, build_embedder
-    from reid_models.training.dataset import read_image
 
     samples = load_split("two-view", arguments.data, arguments.split)
     embedder = build_embedder(EmbedderConfig(weights=arguments.weights, threads=arguments.threads))
-    return embedder.embed([read_image(path) for path in samples.paths]), samples.identities, samples.cameras
+    return embedder.embed([read_image_rgb(path) for path in samples.paths]), samples.identities, samples.cameras
 
 
 if __name__ == "__main__":

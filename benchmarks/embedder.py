@@ -24,12 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch
 
 from mtmc.errors import ConfigError
+from reid_models.data.images import read_image_rgb
 from reid_models.data.registry import load_split
 from reid_models.network_embedder import normalise
 from reid_models.preparing import fit_crops
 from reid_models.reference import reference_crops
 from reid_models.registry import SHIPPED_WEIGHTS, EmbedderConfig, build_embedder
-from reid_models.training.dataset import read_image
 from reid_models.weights import load_weights
 
 BATCH = 32
@@ -65,7 +65,7 @@ def rank1(embed: Embed, data: Path) -> float:
     """Per cent of the validation vehicles whose photograph in camera 2 is nearest to that in camera 1."""
     samples = load_split("two-view", data, "val")
     rows = [np.flatnonzero(samples.cameras == camera) for camera in (1, 2)]
-    one, two = (np.concatenate([embed([read_image(samples.paths[i]) for i in part[k : k + BATCH]])
+    one, two = (np.concatenate([embed([read_image_rgb(samples.paths[i]) for i in part[k : k + BATCH]])
                                 for k in range(0, len(part), BATCH)]) for part in rows)  # fmt: skip
     nearest = (one.astype(np.float64) @ two.T).argmax(axis=1)
     return float((samples.identities[rows[1]][nearest] == samples.identities[rows[0]]).mean() * 100)

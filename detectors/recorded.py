@@ -18,7 +18,7 @@ from detectors.detections import UNKNOWN_VEHICLE, Detections
 from detectors.detector_config import DetectorConfig
 from mtmc.config import did_you_mean
 from mtmc.errors import InputError
-from mtmc.files import sha256_of
+from mtmc.files import require_regular, sha256_of
 
 _MAX_DEPTH = 5  # train/S01/c001/det/det_yolo3.txt: no deeper, so that a link in a circle ends
 _MAX_BYTES = 1 << 30  # twenty million boxes
@@ -169,6 +169,7 @@ def read_det(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     A score that is −1 or missing is 1: the writer was sure or did not say. Raises `InputError` naming the line.
     """
     try:
+        require_regular(path)
         if path.stat().st_size > _MAX_BYTES:
             raise InputError(path, f"at most {_MAX_BYTES >> 20} MiB of boxes", f"{path.stat().st_size >> 20} MiB")
         text = path.read_bytes().decode("utf-8-sig")

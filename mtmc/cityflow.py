@@ -15,6 +15,7 @@ import numpy as np
 
 from mtmc.cameras import VIDEO_SUFFIXES, Camera, plain_camera, printable_name, unique_names
 from mtmc.errors import InputError
+from mtmc.files import require_regular
 from mtmc.regions import fit_mask, read_mask
 
 # All cameras of the data set run at 10 Hz but this one.
@@ -53,6 +54,7 @@ def cameras_of_file(video: Path) -> list[Camera]:
 def read_homography(path: Path) -> np.ndarray:
     """float64 (3, 3) of a calibration.txt: GPS (latitude, longitude, 1) → image pixels. Raises `InputError`."""
     try:
+        require_regular(path)
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(path, "a calibration that can be read", error.strerror or str(error)) from error

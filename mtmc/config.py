@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import yaml
 
 from mtmc.errors import ConfigError
+from mtmc.files import require_regular
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ MAX_YAML_BYTES = 1 << 20  # a thousand cameras with polygons take a quarter of i
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file (an empty file is an empty mapping). Only plain YAML types are read."""
     try:
+        require_regular(path)
         with Path(path).open("rb") as file:
             content = file.read(MAX_YAML_BYTES + 1)
         if len(content) > MAX_YAML_BYTES:

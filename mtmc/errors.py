@@ -8,6 +8,8 @@ builtin, so that library users may catch either (PyAV does the same). `cli.main`
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Callable
 
 EXIT_COMPLETE = 0
 EXIT_BUG = 1
@@ -90,3 +92,20 @@ class IntegrityError(MtmcError, ValueError):
     """Stored results contradict each other or their checksums."""
 
     exit_code = EXIT_INTEGRITY
+
+
+def ended_in_words(work: Callable[[], int | None], name: str = "error") -> int:
+    """The exit code of a command: `work`'s own (None counts as complete), or that of an expected error, of what the
+    machine refused (`OSError`: a name too long, too many files) or of Ctrl-C, behind one line on stderr that begins
+    with `name`. Anything else is a bug and keeps its trace."""
+    try:
+        return work() or EXIT_COMPLETE
+    except MtmcError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return error.exit_code or EXIT_BUG
+    except OSError as error:
+        print(f"{name}: {MtmcError(f'the machine refused: {error}')}", file=sys.stderr)
+        return EXIT_CANNOT_WRITE
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return EXIT_SIGINT

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mtmc.cli import SuggestingParser
-from mtmc.errors import ConfigError, MtmcError
+from mtmc.errors import ConfigError, ended_in_words
 
 _EPILOG = """the file: input "images", uint8 (batch, height, width, 3) RGB, any batch size, not normalised;
 output "embeddings", float32 (batch, D), rows of unit length. Neither torch nor onnx is needed to write it.
@@ -40,17 +39,16 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = build_parser().parse_args(argv)
-    try:
+
+    def work() -> None:
         if arguments.out is None and arguments.detector is None:
             raise ConfigError("export", "--out FILE or --detector FILE", "neither")
         if arguments.detector is not None:
             _show_detector(arguments.detector, arguments.threads)
         if arguments.out is not None:
             _export(arguments)
-    except MtmcError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+
+    return ended_in_words(work)
 
 
 def _show_detector(path: Path, threads: int) -> None:

@@ -106,10 +106,18 @@ def write_array(path: Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of the whole file, in hex. Raises `OSError` for what is no regular file: a pipe would hang for ever."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
+def require_regular(path: Path) -> None:
+    """Raise `OSError` for what is no regular file: a pipe would hang for ever, a device never ends."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the whole file, in hex. Raises `OSError` for what is no regular file."""
+    require_regular(path)
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

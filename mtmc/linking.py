@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tokenize import TokenError  # of a header that NumPy mends before it reads it
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from mtmc.cameras import Camera
 from mtmc.cameras_yaml import apply_rules
 from mtmc.embedding import Gallery
 from mtmc.errors import InputError
+from mtmc.files import require_regular
 from mtmc.matching.matches import Matches
 from mtmc.results.aicity import camera_numbers, write_aicity
 from mtmc.results.candidates_csv import write_candidates_csv
@@ -83,11 +85,14 @@ def write_links(folder: Path, given: LinkInput, matches: Matches) -> list[str]:
 def load_features(path: Path, rows: int, axes: tuple[int, ...]) -> np.ndarray:
     """A `.npy` array of numbers with `rows` rows (any number where negative) and one of the numbers of `axes`."""
     try:
+        require_regular(path)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
-        raise InputError(path, "a .npy file", str(error), "Check the path.") from error
-    except (ValueError, EOFError) as error:
+        raise InputError(path, "a .npy file", error.strerror or str(error), "Check the path.") from error
+    except (ValueError, EOFError, OverflowError, SyntaxError, TokenError, MemoryError, RecursionError) as error:
         raise InputError(path, "a .npy file of numbers", str(error), "Write it with numpy.save.") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(path, "a .npy file of numbers", "an archive of several (.npz)", "Write it with numpy.save.")
     if array.dtype.kind != "f":
         raise InputError(path, "floating-point numbers", str(array.dtype))
     if array.ndim not in axes or array.shape[-1] == 0:
@@ -100,7 +105,8 @@ def load_features(path: Path, rows: int, axes: tuple[int, ...]) -> np.ndarray:
 
 def unit_rows(array: np.ndarray, path: Path) -> np.ndarray:
     """float32 rows of unit length. Raises `InputError` for a row that is not finite or all zero."""
-    values = np.asarray(array, dtype=np.float32)
+    with np.errstate(over="ignore"):  # becomes infinite, which is refused below
+        values = np.asarray(array, dtype=np.float32)
     finite = np.isfinite(values).all(axis=1)
     if not finite.all():
         raise InputError(f"{path}: row {int(np.flatnonzero(~finite)[0])}", "finite numbers", "NaN or infinity",

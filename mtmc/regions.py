@@ -10,6 +10,7 @@ import numpy as np
 
 from mtmc.cameras import Camera
 from mtmc.errors import ConfigError, VideoError
+from mtmc.files import require_regular
 
 # JPEG smears the edge between black and white.
 _WHITE = 128
@@ -20,6 +21,7 @@ _MAX_STRETCH = 1.1
 def read_mask(path: Path) -> np.ndarray:
     """bool (H, W) of a picture: True where it is white. Raises `ConfigError` where it cannot be read."""
     try:
+        require_regular(path)
         data = np.fromfile(path, dtype=np.uint8)  # OpenCV itself cannot open every name
         grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
     except (OSError, ValueError, cv2.error) as error:  # the last two: a NUL in the name, a picture of a billion pixels

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mtmc.camera_verification import REMEDY, Check, checker, verify_camera
-from mtmc.errors import IntegrityError, MtmcError
+from mtmc.errors import IntegrityError, ended_in_words
 from mtmc.manifest import Manifest
 from mtmc.pipeline import RUN_STAGES
 from mtmc.privacy.opening import vault_of_run
@@ -137,17 +137,14 @@ def _read_json(path: Path) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> int:
     """`tools/verify_run.py RUN`: exit 0 where everything holds, 5 with the first thing that does not."""
     import argparse
-    import sys
 
     parser = argparse.ArgumentParser(prog="verify_run.py", description="Check that a finished run is whole.")
     parser.add_argument("run", type=Path, help="a run folder")
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="the key of an encrypted run (or MTMC_KEY_FILE)")
     arguments = parser.parse_args(argv)
-    try:
-        for sentence in verify_run(arguments.run, arguments.key_file):
+
+    def work() -> None:
+        for sentence in [*verify_run(arguments.run, arguments.key_file), "everything holds"]:
             print(sentence)
-    except MtmcError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print("everything holds")
-    return 0
+
+    return ended_in_words(work)

@@ -25,6 +25,10 @@ from mtmc.errors import EXIT_COMPLETE, EXIT_PARTIAL, MtmcError
 Progress = Callable[[dict[str, Any]], None]
 Job = Callable[[Any, Progress], Any]
 OUT_OF_MEMORY = "out of memory"
+# The kernel kills who takes the machine's last memory. Within a limit, Rust (polars) aborts where it is refused memory,
+# and a stack that cannot grow is a segmentation fault; either may also be a fault of a library.
+_DEATHS = {"SIGKILL": " (out of memory?)"} | dict.fromkeys(
+    ("SIGABRT", "SIGSEGV", "SIGBUS"), " (out of memory, or a fault in a library?)")  # fmt: skip
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 JobFactory = Callable[[Any], Job]
 
@@ -208,8 +212,7 @@ def _death(worker: _Worker) -> str:
     code = worker.process.exitcode
     if code is not None and code < 0:
         name = signal.Signals(-code).name if -code in signal.Signals._value2member_map_ else str(-code)
-        hint = " (out of memory?)" if name == "SIGKILL" else ""
-        return f"the process died of {name}{hint}"
+        return f"the process died of {name}{_DEATHS.get(name, '')}"
     return f"the process ended unexpectedly with status {code}"
 
 

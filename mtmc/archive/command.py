@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mtmc.archive.descriptors import NAMES, DescriptorConfig
 from mtmc.archive.run_archive import ArchiveConfig, archive_run, restore_run
-from mtmc.errors import EXIT_BUG, MtmcError
+from mtmc.errors import ended_in_words
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,12 +44,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; an expected error is one line on stderr and its exit code."""
     arguments = parser().parse_args(argv)
-    try:
-        {"compress": _compress, "restore": _restore, "train-codec": _train}[arguments.command](arguments)
-    except MtmcError as error:
-        print(f"archive_run: {error}", file=sys.stderr)
-        return error.exit_code or EXIT_BUG
-    return 0
+    work = {"compress": _compress, "restore": _restore, "train-codec": _train}[arguments.command]
+    return ended_in_words(lambda: work(arguments), "archive_run")
 
 
 def _add_codec(add) -> None:  # type: ignore[no-untyped-def]

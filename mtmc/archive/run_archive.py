@@ -89,6 +89,7 @@ def restore_run(source: Path, out: Path, codec: Path | None = None) -> int:
     if out.exists():
         raise ConfigError(out, "a folder that does not exist yet", "one that does", "Name another.")
     try:
+        files.require_regular(source)
         with zipfile.ZipFile(source) as archive, files.no_space_is_an_output_error(out):
             bad = archive.testzip()
             if bad is not None:

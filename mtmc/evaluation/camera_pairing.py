@@ -27,7 +27,7 @@ def pair_cameras(
     if len(prediction) and not set(truth.camera_ids) & set(prediction.camera_ids):
         raise InputError(
             "cameras of the prediction",
-            f"some of {', '.join(truth.camera_ids)}",
+            f"some of {', '.join(truth.camera_ids) or 'those of a truth that has boxes'}",
             ", ".join(prediction.camera_ids),
             "Name the cameras alike, or score one camera with --mode one-camera.",
         )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mtmc.cli import SuggestingParser
-from mtmc.errors import ConfigError, MtmcError
+from mtmc.errors import ConfigError, ended_in_words
 
 _MODES = ("aicity", "sequences", "one-camera")
 _FORMATS = ("auto", "aicity", "mot", "run")
@@ -56,11 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = build_parser().parse_args(argv)
-    try:
-        return _run(arguments)
-    except MtmcError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    return ended_in_words(lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtmc.errors import ConfigError, MtmcError
+from mtmc.errors import ConfigError, ended_in_words
 from mtmc.files import write_json
 from mtmc.privacy.attribute_attack import METHODS, AttackConfig, AttackResult, attack
 from mtmc.privacy.opening import vault_of_run
@@ -137,7 +136,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                              "four fifths of the run's own vehicles)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
     arguments = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         if arguments.generator < 0 or (arguments.own_pictures and not arguments.generator):
             raise ConfigError("--generator", "steps of 1 or more beside --own-pictures", str(arguments.generator))
         audit = audit_run(arguments.run, arguments.key_file, AttackConfig(method=arguments.method),
@@ -146,7 +146,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(line)
         if arguments.json:
             write_json(arguments.json, to_json(audit))
-    except MtmcError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+
+    return ended_in_words(work)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mtmc import files
-from mtmc.errors import ConfigError, MtmcError
+from mtmc.errors import ConfigError, ended_in_words
 from mtmc.manifest import MANIFEST_NAME
 from mtmc.privacy.encryption import MAGIC
 from mtmc.privacy.key_ledger import LEDGER_NAME
@@ -27,6 +26,8 @@ def decrypt_run(folder: Path, out: Path, key_file: Path | None = None) -> int:
     Raises `ConfigError` for a run that is not encrypted, a missing key or an `out` that exists, and `IntegrityError` at
     the first file that was changed.
     """
+    if not folder.is_dir():
+        raise ConfigError(folder, "the folder of a run", "none of that name", "Check the path.")
     vault = vault_of_run(folder, key_file)
     if not vault.sealed:
         raise ConfigError(folder, "an encrypted run", "one that is not", "It can be read as it is.")
@@ -74,10 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="the folder for the copy; must not exist")
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="the run's key (or MTMC_KEY_FILE, MTMC_KEY)")
     arguments = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         opened = decrypt_run(arguments.run, arguments.out, arguments.key_file)
-    except MtmcError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(f"{opened} files decrypted. {arguments.out} holds personal data in plain text now.")
-    return 0
+        print(f"{opened} files decrypted. {arguments.out} holds personal data in plain text now.")
+
+    return ended_in_words(work)

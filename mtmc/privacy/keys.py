@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,12 +68,20 @@ def _key_of_file(path: Path, source: str) -> Key:
         raise ConfigError(source, "the name of a file", "a key", "Put the key into a file; this one is known now: "
                           "make another.")  # fmt: skip
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES)
+        content = _read(path)
     except OSError as error:
         found = error.strerror or "it cannot be read"
         raise ConfigError(f"{source} {path}", "a key file that can be read", found, _REMEDY) from error
     return parse_key(content.decode("ascii", errors="replace"), f"{source} {path}")
+
+
+def _read(path: Path) -> bytes:
+    """The start of a file. A pipe will do (`--key-file <(pass show run)`), but not one that nobody writes to: it is
+    opened without waiting for a writer, and reads as empty then."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(handle, True)
+    with open(handle, "rb") as file:
+        return file.read(_MOST_BYTES)
 
 
 def _decoded(text: str) -> bytes | None:

@@ -133,6 +133,7 @@ def _quoted(text: str) -> str:
 
 def _read_rows(path: Path, only_header: bool = False) -> tuple[list[str], list[list[str]]]:
     try:
+        files.require_regular(path)
         text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:
         raise InputError(path, "a CSV file", error.strerror or str(error), "Check the path.") from error

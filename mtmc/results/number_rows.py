@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mtmc.errors import InputError
+from mtmc.files import require_regular
 
 _LARGEST_INTEGER = 2**53  # above it float64 no longer holds every integer
 
@@ -26,6 +27,7 @@ def decode_text(data: bytes, source: object) -> str:
 def read_bytes(path: Path) -> bytes:
     """The file's content. Raises `InputError` where it cannot be read."""
     try:
+        require_regular(path)
         return Path(path).read_bytes()
     except OSError as error:
         raise InputError(path, "a file that can be read", error.strerror or str(error), "Check the path.") from error

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtmc.config import build, merge_sets, read_yaml, to_plain
-from mtmc.errors import EXIT_BUG, MtmcError
+from mtmc.errors import ended_in_words
 from mtmc.files import atomic_path, no_space_is_an_output_error, write_json
 from reid_models.registry import SHIPPED_WEIGHTS
 
@@ -36,11 +36,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; 0 whether the new weights were kept or not; an expected error is one line and its exit code."""
     arguments = parser().parse_args(argv)
-    try:
-        return run(arguments)
-    except MtmcError as error:
-        print(f"adapt_reid: {error}", file=sys.stderr)
-        return error.exit_code or EXIT_BUG
+    return ended_in_words(lambda: run(arguments), "adapt_reid")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -50,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     values = merge_sets(read_yaml(arguments.config) if arguments.config else {}, arguments.set)
     config = _over_defaults(AdaptConfig(), values, str(arguments.config or "--set"))
-    folder = arguments.run.resolve()
+    folder = Path(os.path.realpath(arguments.run))  # other than `resolve`, not stopped by links in a circle
     out = arguments.out or folder.with_name(f"{folder.name}-adapted")
     with no_space_is_an_output_error(out):
         out.mkdir(parents=True, exist_ok=True)

@@ -6,13 +6,12 @@ import argparse
 import csv
 import io
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mtmc.errors import EXIT_COMPLETE, InputError, MtmcError
+from mtmc.errors import InputError, ended_in_words
 from mtmc.files import write_text
 from reid_models.data.registry import DATASETS, load_split
 from reid_models.encodings.names import ENCODINGS
@@ -45,12 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; an expected error is one line on stderr and its exit code."""
     arguments = build_parser().parse_args(argv)
-    try:
-        _table(arguments) if arguments.form == "table" else _score(arguments)
-    except MtmcError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return EXIT_COMPLETE
+    return ended_in_words(lambda: _table(arguments) if arguments.form == "table" else _score(arguments))
 
 
 def _table(arguments: argparse.Namespace) -> None:

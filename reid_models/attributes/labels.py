@@ -12,6 +12,7 @@ import numpy as np
 
 from mtmc.config import did_you_mean
 from mtmc.errors import InputError
+from mtmc.files import require_regular
 
 ATTRIBUTES = ("type", "make", "model", "colour")
 MISSING = -1
@@ -65,6 +66,7 @@ def read_attribute_table(path: Path) -> tuple[tuple[Path, ...], AttributeLabels]
     """
     path = Path(path)
     try:
+        require_regular(path)
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, "a CSV of pictures and their attributes, in UTF-8", str(error)) from error

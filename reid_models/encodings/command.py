@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mtmc.config import build, merge_sets, to_plain
-from mtmc.errors import EXIT_COMPLETE, MtmcError
+from mtmc.errors import ended_in_words
 from reid_models.data.registry import DATASETS, load_split
 from reid_models.encodings.config import EncodingConfig
 from reid_models.encodings.names import ENCODINGS
@@ -38,12 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; an expected error is one line on stderr and its exit code."""
     arguments = build_parser().parse_args(argv)
-    try:
-        _run(arguments)
-    except MtmcError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return EXIT_COMPLETE
+    return ended_in_words(lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mtmc.config import to_plain
-from mtmc.errors import EXIT_COMPLETE, ConfigError, MtmcError
+from mtmc.errors import ConfigError, ended_in_words
 from mtmc.files import write_json, write_text
 from reid_models.data.registry import DATASETS, load_tasks, tasks_of
 from reid_models.data.relevance import JUNK_RULES, judge
@@ -35,12 +35,7 @@ SUBMISSION_NAME = "track2.txt"  # the name that the AI City server asks for
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; errors a user can act on are one line on stderr and their exit code."""
     arguments = build_parser().parse_args(argv)
-    try:
-        run(arguments)
-    except MtmcError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return EXIT_COMPLETE
+    return ended_in_words(lambda: run(arguments))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -6,12 +6,11 @@ import argparse
 import hashlib
 import shlex
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mtmc.config import build, merge_sets, read_yaml, to_plain
-from mtmc.errors import EXIT_BUG, MtmcError
+from mtmc.errors import ended_in_words
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,11 +34,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; an expected error is one line on stderr and its exit code."""
     arguments = parser().parse_args(argv)
-    try:
-        return run(arguments)
-    except MtmcError as error:
-        print(f"train_reid: {error}", file=sys.stderr)
-        return error.exit_code or EXIT_BUG
+    return ended_in_words(lambda: run(arguments), "train_reid")
 
 
 def run(arguments: argparse.Namespace) -> int:

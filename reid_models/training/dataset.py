@@ -15,6 +15,7 @@ from mtmc.errors import InputError
 from reid_models.attributes.labels import MISSING
 from reid_models.attributes.training_labels import places_of
 from reid_models.data.camera_effects import CHANNEL_ORDERS, camera_view, is_colourful, other_vehicle
+from reid_models.data.images import read_image_rgb
 from reid_models.data.sampler import BatchSampler
 from reid_models.data.samples import ReidSamples, number_words
 from reid_models.data.transforms import standard_view
@@ -67,7 +68,7 @@ class TrainingImages(Dataset):
     def __init__(self, samples: ReidSamples, config: TrainConfig) -> None:
         self.samples, self.config = samples, config
         side = config.data.cache_px
-        self._cache = np.stack([_squash(read_image(p), side) for p in samples.paths]) if side else None
+        self._cache = np.stack([_squash(read_image_rgb(p), side) for p in samples.paths]) if side else None
         red, green, blue = (round(255 * value) for value in config.model.mean)
         self._fill = (red, green, blue)
 
@@ -76,7 +77,7 @@ class TrainingImages(Dataset):
 
     def image(self, row: int) -> np.ndarray:
         """uint8 H×W×3 RGB."""
-        return read_image(self.samples.paths[row]) if self._cache is None else self._cache[row]
+        return read_image_rgb(self.samples.paths[row]) if self._cache is None else self._cache[row]
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, tuple[int, int, int, int, Tensor]]:
         data = self.config.data
@@ -151,24 +152,24 @@ def side_of(config: TrainConfig, progress: float) -> int:
     return sides[-1] if sides else 0
 
 
-def make_loader(images: TrainingImages, batches: DrawBatches, workers: int) -> DataLoader:
-    """Batches in order; `workers` processes read ahead."""
-    return DataLoader(images, batch_sampler=batches, num_workers=workers, worker_init_fn=_quiet_worker,
-                      pin_memory=torch.cuda.is_available(), persistent_workers=False)
+def read_batches(images: TrainingImages, batches: DrawBatches,
+                 workers: int) -> Iterator[tuple[Tensor, list[Tensor]]]:
+    """Batches in order; `workers` processes read ahead. Raises `InputError` naming a picture that cannot be read."""
+    loader = DataLoader(images, batch_sampler=batches, num_workers=workers, worker_init_fn=_quiet_worker,
+                        pin_memory=torch.cuda.is_available(), persistent_workers=False)
+    try:
+        yield from loader
+    except InputError as error:
+        if not workers:
+            raise
+        # torch makes a new one, whose text is the whole trace of the worker.
+        raise InputError(error.thing.strip().rpartition("InputError: ")[2]) from error
 
 
 def colourful_identities(samples: ReidSamples, images: TrainingImages) -> dict[int, bool]:
     """Which identities have colour, judged on the first image of each."""
     identities, first = np.unique(samples.identities, return_index=True)
     return {int(i): is_colourful(images.image(int(row))) for i, row in zip(identities, first, strict=True)}
-
-
-def read_image(path: object) -> np.ndarray:
-    """uint8 H×W×3 RGB. Raises `InputError` naming a file that is missing or no image."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(path, "a readable image", "none", "Unpack the data set again.")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _squash(image: np.ndarray, side: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from mtmc.errors import ConfigError, InputError, MtmcError
-from mtmc.files import write_text
+from mtmc.files import remove_leftovers, write_text
 from reid_models.data.marks import Marks
 from reid_models.data.samplers import build_sampler
 from reid_models.data.samples import ReidSamples
@@ -30,7 +30,7 @@ from reid_models.training.dataset import (
     DrawBatches,
     TrainingImages,
     colourful_identities,
-    make_loader,
+    read_batches,
     side_of,
 )
 from reid_models.training.distributed import Place
@@ -145,7 +145,7 @@ class Trainer:
             batches = DrawBatches(self.sampler, self.classes, self.images.samples, self.config, self.progress.step,
                                   until, self.place.rank, self.place.world)
             batches.side = side_of(self.config, self._share_done())
-            yield from self._steps(make_loader(self.images, batches, self.config.data.workers), batches)
+            yield from self._steps(read_batches(self.images, batches, self.config.data.workers), batches)
 
     def _embed_rows(self, rows: np.ndarray) -> np.ndarray:
         return embed_samples(self.shipped, self.images.samples.select(rows), self.device, self.dtype)
@@ -248,6 +248,8 @@ class Trainer:
 
     def _resume(self) -> Progress:
         path = self.out / CHECKPOINT
+        if self.place.leads:
+            remove_leftovers(self.out)
         if not path.is_file():
             return Progress()
         progress, sampler = load_checkpoint(path, self.config, self._modules(), self.optimiser, self.scaler)

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reid_models.data.images import read_image_rgb
 from reid_models.data.relevance import JUNK_SAME_CAMERA, JUNK_SAME_IDENTITY_AND_CAMERA
 from reid_models.data.samples import ReidSamples
 from reid_models.embedding_network import EmbeddingNetwork
 from reid_models.evaluation.metrics import score, summarise
 from reid_models.network_embedder import prepare
-from reid_models.training.dataset import read_image
 
 BATCH = 32
 # Queries beyond this many change a mean by less than its own spread; every n-th image is taken.
@@ -51,7 +51,7 @@ def embed_samples(model: EmbeddingNetwork, samples: ReidSamples, device: torch.d
 
 def _batches(model: EmbeddingNetwork, samples: ReidSamples) -> Iterator[tuple[Tensor, int]]:
     for start in range(0, len(samples), BATCH):
-        crops = [read_image(path) for path in samples.paths[start : start + BATCH]]
+        crops = [read_image_rgb(path) for path in samples.paths[start : start + BATCH]]
         yield prepare(crops, model.config, BATCH, first=start), len(crops)
 
 

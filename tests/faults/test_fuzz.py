@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.faults.fuzz import OTHERS, ReadCase, make_cases, read_cases, run_with_changed_files
+from tests.faults.fuzz import (
+    OTHERS,
+    ReadCase,
+    growth_per_1000_files,
+    make_cases,
+    read_cases,
+    resident_bytes,
+    run_with_changed_files,
+)
 from tests.faults.fuzz_readers import READERS
 from tests.faults.fuzz_sources import CONTAINERS, write_sources
 
@@ -26,7 +35,8 @@ def test_the_files_are_good_before_they_are_changed(sources: Path, kind: str) ->
 def test_changed_files_end_cleanly(sources: Path) -> None:
     result = read_cases(sources, make_cases(containers=120, others=140, seed=0))
     assert result.faults == []
-    assert len(result.resident) == 260
+    assert sum(result.counts.values()) == 260
+    assert len(result.readings) == 13
     endings = {ended for _, ended in result.counts}
     assert {"read", "VideoError", "ConfigError", "InputError", "WeightsError", "IntegrityError"} <= endings
 
@@ -42,3 +52,28 @@ def test_a_fault_would_be_found(sources: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(READERS, "det.txt", broken)
     with pytest.raises(KeyError):
         ReadCase(sources)(("det.txt", 1), lambda what: None)
+
+
+@pytest.mark.parametrize("leak_kib", [0.0, 2.0, 10.0])
+def test_a_leak_is_told_from_warming_up_and_from_steps(leak_kib: float) -> None:
+    """4,000 files, a reading every 20; caches fill at first, now and then something large stays for a while, and a
+    worker that died has left readings of its own."""
+    rng = np.random.default_rng(0)
+    files = np.arange(20, 4001, 20)
+    size = 800 + 60 * (1 - np.exp(-files / 150)) + leak_kib * files / 1024 + rng.normal(0, 0.3, len(files))
+    size[rng.random(len(files)) < 0.15] += 43
+    readings = [(7, int(read), int(mib * 2**20)) for read, mib in zip(files, size, strict=True)]
+    slope, upper = growth_per_1000_files([(6, 20 * i, 1 << 30) for i in range(9)] + readings)
+    assert slope == pytest.approx(leak_kib * 1000 / 1024, abs=0.2)
+    assert slope <= upper < slope + 0.4
+
+
+def test_memory_that_the_allocator_only_keeps_does_not_count() -> None:
+    """Freed pieces below one that stays: the system does not get them back by themselves."""
+    before = resident_bytes()
+    pieces = [bytearray(100_000) for _ in range(600)]
+    stays = bytes(100_000)
+    assert resident_bytes() - before > 50 << 20
+    del pieces
+    assert resident_bytes() - before < 10 << 20
+    assert len(stays) == 100_000

@@ -124,7 +124,7 @@ def test_a_worker_without_memory_costs_its_camera(long: World, tmp_path: Path) -
     # beside Python, may also crash where it is given no memory; that is told as what it is.
     # Such code may also say something of its own before.
     (told,) = (line for line in stderr.splitlines() if line.startswith("failed: "))
-    assert re.fullmatch("failed: a: (out of memory|the process died of SIG(SEGV|ABRT|BUS))", told)
+    assert re.fullmatch(r"failed: a: (out of memory|the process died of SIG(SEGV|ABRT|BUS) \(out of memory.*)", told)
     assert list(json.loads((out / "run.json").read_text())["cameras"]) == ["b"]  # by a worker that has memory
     verify_run(out)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from mtmc.errors import ConfigError, InputError
 from reid_models.data.relevance import JUNK_NONE, JUNK_RULES, JUNK_SAME_CAMERA, Relevance, judge, row_lists
 from reid_models.evaluation.metrics import (
+    BLOCK_QUERIES,
     concatenate_scores,
     score,
     score_distances,
@@ -209,3 +211,19 @@ def test_smallest_columns_follow_the_stable_order(rows: int, columns: int, width
 def test_nearest_columns_of_shared_entries() -> None:
     query, entries = np.array([[1.0, 0.0]], dtype=np.float32), np.eye(2, dtype=np.float32)
     assert nearest_columns(query, entries, np.array([1, 0, 1, 0]), 3).tolist() == [[1, 3, 0]]
+
+
+def test_memory_does_not_grow_with_the_number_of_queries() -> None:
+    """12,000 queries before 82,000 rows would be 7 GiB of whole numbers alone (matrix F9)."""
+    random = np.random.default_rng(0)
+    gallery = random.random((600, 8), np.float32)
+    peaks = []
+    for queries in (BLOCK_QUERIES, 8 * BLOCK_QUERIES):
+        features = random.random((queries, 8), np.float32)
+        ids, places = np.arange(queries) % 600, np.zeros(queries, np.int64)
+        tracemalloc.start()
+        score(features, gallery, ids, np.arange(600), places, np.ones(600, np.int64))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[0] > BLOCK_QUERIES * 600 * 4  # a block of distances
+    assert peaks[1] < 1.3 * peaks[0] + 200 * 8 * BLOCK_QUERIES  # and some numbers a query

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from mtmc.config import build, read_yaml
+from reid_models.data.images import read_image_rgb
 from reid_models.data.registry import load_split
 from reid_models.registry import SHIPPED_WEIGHTS, build_embedder, describe
 from reid_models.training.cli import describe_data
 from reid_models.training.config import TrainConfig
-from reid_models.training.dataset import read_image
 from reid_models.weights import read_info
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -50,6 +50,6 @@ def test_it_was_trained_on_the_list_it_names_and_knows_those_vehicles(shared_dat
     assert describe_data("two-view", "train", samples.paths) == read_info(SHIPPED_WEIGHTS).training_data
     first, second = (np.flatnonzero(samples.cameras == camera)[::16] for camera in (1, 2))
     embedder = build_embedder()
-    one, two = (embedder.embed([read_image(samples.paths[row]) for row in rows]) for rows in (first, second))
+    one, two = (embedder.embed([read_image_rgb(samples.paths[row]) for row in rows]) for rows in (first, second))
     nearest = np.linalg.norm(one[:, None] - two[None], axis=2).argmin(axis=1)
     assert (samples.identities[second][nearest] == samples.identities[first]).mean() > 0.95

@@ -79,3 +79,15 @@ def test_who_may_read_a_key_file(tmp_path: Path) -> None:
     for mode, expected in ((0o600, False), (0o400, False), (0o640, True), (0o604, True)):
         path.chmod(mode)
         assert others_may_read(path) is expected
+
+
+def test_a_pipe_will_do_unless_nobody_writes_to_it(tmp_path: Path) -> None:
+    """`--key-file <(pass show run)` of a shell."""
+    read, write = os.pipe()
+    os.write(write, b"ab" * 32)
+    os.close(write)
+    assert load_key(Path(f"/dev/fd/{read}"), {}) == parse_key("ab" * 32, "")
+    os.close(read)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="pipe"):
+        load_key(tmp_path / "pipe", {})
