@@ -2,14 +2,19 @@
 
 Rows stand in benchmarks/methods.yaml. Each is trained over several seeds for the same number of steps, one thread, and
 scored on vehicles held out of `train.txt`: seed s holds out fold s of five, so three seeds score 243 vehicles, both
-directions. `val.txt` is never read. A run that is done is not done again, so that the command may be stopped and given
-once more. Prints a Markdown table: mean and spread over seeds, the paired bootstrap over vehicles of the difference in
-mAP from the row compared with, and processor time beside the baseline's.
+directions. `val.txt` is never read. A run that is done by the same code is not done again, so that the command may be
+stopped and given once more. Prints a Markdown table: mean and spread over seeds, the paired bootstrap over vehicles of
+the difference in mAP from the row compared with, and processor time beside the baseline's.
+
+    python benchmarks/methods.py --data DIR --file benchmarks/shipped.yaml --seeds 5 --steps 400
+
+is five-fold cross-validation among recipes for the weights that ship, on their own configuration.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -29,6 +34,7 @@ from reid_models.data.samples import ReidSamples
 from reid_models.evaluation.bootstrap import paired_bootstrap
 from reid_models.evaluation.metrics import score
 
+ROOT = Path(__file__).resolve().parent.parent
 ROWS = Path(__file__).with_name("methods.yaml")
 
 
@@ -47,13 +53,14 @@ def main() -> int:
     """Train what is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the two-view set")
+    parser.add_argument("--file", type=Path, default=ROWS, help="the rows (default: benchmarks/methods.yaml)")
     parser.add_argument("--out", type=Path, default=Path("runs/methods"), help="folder of scores and of table.md")
     parser.add_argument("--steps", type=int, default=120, help="of training for each run (default: 120)")
     parser.add_argument("--seeds", type=int, default=3, help="1 to 5, one fold each (default: 3)")
     parser.add_argument("--rows", nargs="+", help="names of methods.yaml (default: all); their baselines come along")
     parser.add_argument("--table", action="store_true", help="train nothing, print what is done")
     arguments = parser.parse_args()
-    table = read_yaml(ROWS)
+    table = read_table(arguments.file)
     rows = table["rows"]
     names = list(rows) if arguments.rows is None else wanted(rows, arguments.rows)
     done: dict[str, list[Run]] = {name: [] for name in names}
@@ -69,6 +76,17 @@ def main() -> int:
     write_text(arguments.out / "table.md", text)
     print(text)
     return 0
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """`base` and `rows` of a file; `base_of` names a configuration that `base` lies on."""
+    table = read_yaml(path)
+    if "base_of" in table:
+        below = read_yaml(ROOT / table["base_of"])
+        for section, values in table.get("base", {}).items():
+            below[section] = {**below.get(section, {}), **values} if isinstance(values, dict) else values
+        table["base"] = below
+    return table
 
 
 def wanted(rows: dict[str, Any], asked: list[str]) -> list[str]:
@@ -90,6 +108,14 @@ def settings_of(table: dict[str, Any], name: str, seed: int, steps: int) -> dict
     sets = rows[rows[name].get("weights_of", name)]["set"]
     return merge_sets(table["base"], [f"seed={seed}", f"data.validation_fold={seed}", f"steps={steps}",
                                       "validate_every=1000000", *sets])
+
+
+def code_version() -> str:
+    """A digest of the package that trains and scores: figures of other code do not stand in one table."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "reid_models").rglob("*.py")):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def train_and_store(arguments: argparse.Namespace, table: dict[str, Any], name: str, seed: int) -> None:
@@ -153,14 +179,17 @@ def store(path: Path, scores: tuple[np.ndarray, np.ndarray], held_out: ReidSampl
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, precision=scores[0], first=scores[1], vehicles=held_out.identities, seconds=seconds,
-                 settings=json.dumps(settings))
+                 settings=json.dumps(settings), code=code_version())
 
 
 def load(path: Path, settings: dict[str, Any]) -> Run:
-    """What `store` kept. Raises `InputError` where it was trained with other settings than the row has now."""
+    """What `store` kept. Raises `InputError` where it was trained with other settings than the row has now, or by other
+    code."""
     with np.load(path) as arrays:
+        if "code" not in arrays or str(arrays["code"]) != code_version():
+            raise InputError(path, "a run of the code as it is now", "one of other code", "Delete the file.")
         if json.loads(str(arrays["settings"])) != json.loads(json.dumps(settings)):
-            raise InputError(path, "a run with the settings of benchmarks/methods.yaml", "another", "Delete the file.")
+            raise InputError(path, "a run with the settings that its row has now", "another", "Delete the file.")
         return Run(arrays["precision"], arrays["first"], arrays["vehicles"], float(arrays["seconds"]))
 
 
