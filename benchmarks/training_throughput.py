@@ -2,7 +2,9 @@
 
 Images a second of the whole loop (reading, augmenting, losses on every tap, clipping, optimiser, averaging, log) as a
 share of a bare torchvision ResNet50's forward and backward at the same batch, size, precision and threads. The two take
-turns, and medians are compared. Images are generated and read from disk; `--device cuda` for a GPU.
+turns, and medians are compared. Images are generated and read from disk; `--device cuda` for a GPU. `--processor-time`
+counts processor seconds in place of the clock's, for a machine that does other work too: the loop reads its
+own images then, and its start and end are taken away as the cost of a training of one step.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--augmentation", choices=("standard", "cameras"), default="standard")
+    parser.add_argument("--processor-time", action="store_true", help="not the clock's; CPU and no workers only")
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
     bare, whole = [], []
@@ -45,12 +48,14 @@ def main() -> int:
         samples = made_up(Path(folder), arguments.batch, 256)
         for turn in range(arguments.turns):
             bare.append(bare_rate(arguments, device))
-            whole.append(loop_rate(arguments, samples, Path(folder) / f"turn{turn}"))
+            rate = processor_rate if arguments.processor_time else loop_rate
+            whole.append(rate(arguments, samples, Path(folder) / f"turn{turn}"))
     rates = statistics.median(bare), statistics.median(whole)
     precision = training_precision("auto", device)
+    second = "processor second" if arguments.processor_time else "s"
     print(f"batch {arguments.batch} at {arguments.side} px, {device}, {precision}, {torch.get_num_threads()} threads")
-    print(f"bare ResNet50 forward and backward: {rates[0]:.1f} images/s")
-    print(f"multi-level training loop:          {rates[1]:.1f} images/s, {rates[1] / rates[0]:.0%} of it")
+    print(f"bare ResNet50 forward and backward: {rates[0]:.1f} images/{second}")
+    print(f"multi-level training loop:          {rates[1]:.1f} images/{second}, {rates[1] / rates[0]:.0%} of it")
     return 0
 
 
@@ -70,29 +75,44 @@ def bare_rate(arguments: argparse.Namespace, device: torch.device) -> float:
     model = torchvision.models.resnet50(weights=None).to(device).to(memory_format=torch.channels_last)
     images = torch.randn(arguments.batch, 3, arguments.side, arguments.side, device=device)
     images = images.contiguous(memory_format=torch.channels_last)
-    times = []
+    times, clock = [], time.process_time if arguments.processor_time else time.perf_counter
     for _ in range(arguments.steps + 1):
-        began = time.perf_counter()
+        began = clock()
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
             loss = model(images).float().square().mean()
         loss.backward()
         if device.type == "cuda":
             torch.cuda.synchronize()
-        times.append(time.perf_counter() - began)
+        times.append(clock() - began)
     return arguments.batch / statistics.median(times[1:])
 
 
 def loop_rate(arguments: argparse.Namespace, samples: ReidSamples, out: Path) -> float:
     """Images a second of the training loop, by the clock between its log's rows."""
-    config = build(TrainConfig, {
-        "data": {"augmentation": arguments.augmentation, "workers": arguments.workers},
-        "model": {"input_hw": [arguments.side, arguments.side]},
-        "sampler": {"identities": arguments.batch // 4, "images_per_identity": 4},
-        "steps": arguments.steps + 1, "validate_every": 10**6, "device": arguments.device, "checkpoint_minutes": 60.0,
-    })
-    Trainer(config, samples, samples.select(np.zeros(len(samples), bool)), out, WeightsInfo(config.model)).run()
+    train(arguments, samples, out, arguments.steps + 1, arguments.workers)
     seconds = np.diff([float(row["seconds"]) for row in read_log(out / "log.csv")])
     return arguments.batch / float(np.median(seconds))
+
+
+def processor_rate(arguments: argparse.Namespace, samples: ReidSamples, out: Path) -> float:
+    """Images a processor second of the training loop: what its steps cost beyond a training of one step."""
+    spent = []
+    for steps in (1, arguments.steps + 1):
+        began = time.process_time()
+        train(arguments, samples, out / str(steps), steps, 0)
+        spent.append(time.process_time() - began)
+    return arguments.batch * arguments.steps / (spent[1] - spent[0])
+
+
+def train(arguments: argparse.Namespace, samples: ReidSamples, out: Path, steps: int, workers: int) -> None:
+    """The whole loop for so many steps."""
+    config = build(TrainConfig, {
+        "data": {"augmentation": arguments.augmentation, "workers": workers},
+        "model": {"input_hw": [arguments.side, arguments.side]},
+        "sampler": {"identities": arguments.batch // 4, "images_per_identity": 4},
+        "steps": steps, "validate_every": 10**6, "device": arguments.device, "checkpoint_minutes": 60.0,
+    })
+    Trainer(config, samples, samples.select(np.zeros(len(samples), bool)), out, WeightsInfo(config.model)).run()
 
 
 if __name__ == "__main__":
