@@ -30,6 +30,12 @@ OUT_OF_MEMORY = "out of memory"
 _DEATHS = {"SIGKILL": " (out of memory?)"} | dict.fromkeys(
     ("SIGABRT", "SIGSEGV", "SIGBUS"), " (out of memory, or a fault in a library?)")  # fmt: skip
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# A worker writes small tables for days: what is freed goes back at once, and few threads have heaps of their own.
+MEMORY_VARIABLES = {
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0,narenas:1",  # polars' allocator
+    "POLARS_MAX_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",  # glibc's
+}
 JobFactory = Callable[[Any], Job]
 
 
@@ -128,7 +134,10 @@ def _start(factory: JobFactory, setup: Any, threads: int) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, factory, setup), daemon=True)
-    with environment({name: str(threads) for name in THREAD_VARIABLES} if threads else {}), undisturbed():
+    variables = {name: os.environ.get(name, value) for name, value in MEMORY_VARIABLES.items()}
+    if threads:
+        variables |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+    with environment(variables), undisturbed():
         process.start()
     theirs.close()
     return _Worker(process, ours, -1, time.monotonic())
