@@ -37,7 +37,9 @@ def _mean_level(distances: np.ndarray, weights: np.ndarray) -> float:
     if not len(distances):
         return 0.0
     scores = np.clip(distances @ START_SLOPES, -30, 30)
-    low, high = np.quantile(scores, [0.16, 0.84], weights=weights, method="inverted_cdf")
+    order = np.argsort(scores, kind="stable")
+    before = np.cumsum(weights[order]) - weights[order]
+    low, high = np.interp([0.16, 0.84], before / max(float(before[-1]), 1e-12), scores[order])
     normal = float(np.average(scores, weights=weights)) + float((high - low) / 2) ** 2 / 2
     return (float(np.log(np.average(np.exp(scores), weights=weights))) + normal) / 2
 
