@@ -52,13 +52,17 @@ def snug_hw(image_hw: tuple[int, int], input_hw: tuple[int, int], placement: Pla
 
 
 def fit_image(
-    image_rgb: np.ndarray, input_hw: tuple[int, int], placement: Placement
+    image_rgb: np.ndarray, input_hw: tuple[int, int], placement: Placement, canvas_hw: tuple[int, int] = (0, 0)
 ) -> tuple[np.ndarray, Letterbox]:
-    """uint8 (H, W, 3) RGB → the same of `input_hw`, and where the image lies in it."""
+    """uint8 (H, W, 3) RGB → the same of `input_hw`, and where the image lies in it.
+
+    canvas_hw: give only so much of it, from the top left (`snug_hw`).
+    """
     box, new_h, new_w = place((image_rgb.shape[0], image_rgb.shape[1]), input_hw, placement)
+    canvas_hw = canvas_hw if any(canvas_hw) else input_hw
     resized = cv2.resize(image_rgb, (new_w, new_h), interpolation=cv2.INTER_LINEAR)
-    if (new_h, new_w) == tuple(input_hw):
+    if (new_h, new_w) == tuple(canvas_hw):
         return resized, box
-    canvas = np.full((*input_hw, 3), _GREY, np.uint8)
+    canvas = np.full((*canvas_hw, 3), _GREY, np.uint8)
     canvas[box.top : box.top + new_h, box.left : box.left + new_w] = resized
     return canvas, box

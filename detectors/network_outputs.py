@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,9 +65,13 @@ def layout_of(
 
 
 def read_output(
-    output: np.ndarray, layout: Layout, input_hw: tuple[int, int], classes: VehicleClasses
+    output: np.ndarray, layout: Layout, input_hw: tuple[int, int], classes: VehicleClasses, min_score: float = 0.0
 ) -> Candidates:
-    """Candidates of one picture: `output` without its batch axis. Boxes in pixels of the input."""
+    """Candidates of one picture: `output` without its batch axis. Boxes in pixels of the input.
+
+    min_score: of YOLOX, cells that cannot reach it are not read further: no class makes up for the doubt that there is
+    anything at all, which leaves some twenty of thousands.
+    """
     if layout == "yolo":
         return best_classes(cxcywh_to_xyxy(output[:4].T), output[4:].T, classes)
     boxes = output[:, :4]
@@ -76,32 +81,41 @@ def read_output(
         return best_classes(boxes, output[:, 4:], classes)
     if layout in ("end_to_end", "rtdetr_best"):
         return Candidates(boxes, output[:, 4], np.maximum(np.rint(output[:, 5]), 0).astype(np.int64))
-    boxes = decode_yolox(boxes, input_hw) if layout == "yolox_raw" else boxes
-    found = best_classes(cxcywh_to_xyxy(boxes), output[:, 5:], classes)
-    return Candidates(found.boxes_xyxy, found.scores * output[:, 4], found.class_numbers)
+    likely = np.flatnonzero(output[:, 4] >= min_score)
+    rows, boxes = output[likely], boxes[likely]
+    if layout == "yolox_raw":
+        corners, sizes = cells(input_hw, strides_of(input_hw, len(output)))
+        boxes = decode_yolox(boxes, corners[likely], sizes[likely])
+    found = best_classes(cxcywh_to_xyxy(boxes), rows[:, 5:], classes)
+    return Candidates(found.boxes_xyxy, found.scores * rows[:, 4], found.class_numbers)
 
 
-def decode_yolox(raw: np.ndarray, input_hw: tuple[int, int]) -> np.ndarray:
+def decode_yolox(raw: np.ndarray, corners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """(A, 4) offsets in cells and logarithms of sizes in cells → centres and sizes in pixels (YOLOX, arXiv 2107.08430).
 
-    Levels from fine to coarse, each row by row.
+    corners, sizes: of the cells of these rows, as `cells` gives them.
     """
-    corners, sizes = cells(input_hw, strides_of(input_hw, len(raw)))
     with np.errstate(over="ignore"):
         return np.concatenate([(raw[:, :2] + corners) * sizes, np.exp(raw[:, 2:4]) * sizes], axis=1)
 
 
+@functools.lru_cache(maxsize=16)
 def strides_of(input_hw: tuple[int, int], cell_count: int) -> tuple[int, ...]:
     """The levels of a YOLOX head that has so many cells at this input size."""
     return next(s for s in _STRIDES if len(cells(input_hw, s)[0]) == cell_count)
 
 
+@functools.lru_cache(maxsize=16)
 def cells(input_hw: tuple[int, int], strides: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(A, 2) column and row of every cell, and (A, 1) its side in pixels."""
+    """(A, 2) column and row of every cell, and (A, 1) its side in pixels; read-only. Levels from fine to coarse, each
+    row by row."""
     corners, sizes = [], []
     for stride in strides:
         rows, columns = input_hw[0] // stride, input_hw[1] // stride
         y, x = np.mgrid[:rows, :columns]
         corners.append(np.stack([x.ravel(), y.ravel()], axis=1))
         sizes.append(np.full((rows * columns, 1), stride))
-    return np.concatenate(corners).astype(np.float32), np.concatenate(sizes).astype(np.float32)
+    both = np.concatenate(corners).astype(np.float32), np.concatenate(sizes).astype(np.float32)
+    for array in both:
+        array.flags.writeable = False
+    return both

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnxruntime
 
@@ -40,8 +42,8 @@ class OnnxDetector:
             raise WeightsError(path, "names of its classes, or the 80 of COCO", f"{count or 'classes'} without names",
                                "Give them with --set detector.class_names='[car, …]'.")
         self._classes = VehicleClasses.from_names(names or dict(enumerate(COCO_NAMES)), path)
-        # More than one call takes would only wait for each other.
-        self.batch_size = max(self._call_size, 1)
+        self.batch_size = config.batch_size if self._call_size == 1 else self._call_size
+        self._callers = ThreadPoolExecutor(config.calls_at_once)
         self.fingerprint = (f"onnx {sha256} {self._layout} {self._input_hw} call={self._call_size} {config.snug_input} "
                             f"{config.min_score} {config.nms_iou} {config.class_names}")
 
@@ -53,28 +55,28 @@ class OnnxDetector:
         self, images_rgb: Sequence[np.ndarray], frame_indices: Sequence[int], times_s: Sequence[float]
     ) -> list[Detections]:
         """One `Detections` an image, best score first."""
-        found: list[Detections] = []
-        for first in range(0, len(images_rgb), self._call_size):
-            found += self._detect_call(images_rgb[first : first + self._call_size])
-        return found
+        calls = [images_rgb[first : first + self._call_size] for first in range(0, len(images_rgb), self._call_size)]
+        inputs_hw = [self._input_for({(image.shape[0], image.shape[1]) for image in call}) for call in calls]
+        side_by_side = self._callers.map if len(calls) > 1 else map
+        return [found for answers in side_by_side(self._detect_call, calls, inputs_hw) for found in answers]
 
-    def _detect_call(self, images_rgb: Sequence[np.ndarray]) -> list[Detections]:
+    def _detect_call(self, images_rgb: Sequence[np.ndarray], input_hw: tuple[int, int]) -> list[Detections]:
         """At most `_call_size` images; the call is always of that size, so that no row depends on its companions."""
         family = FAMILIES[self._layout]
-        input_hw = self._input_for({(image.shape[0], image.shape[1]) for image in images_rgb})
         tensor = np.zeros((self._call_size, 3, *input_hw), self._type)
         boxes = []
         for row, image in enumerate(images_rgb):
-            fitted, box = fit_image(image, self._input_hw, family.placement)
-            planes = fitted[: input_hw[0], : input_hw[1]].transpose(2, 0, 1)
-            tensor[row] = planes[::-1] if family.bgr else planes
+            fitted, box = fit_image(image, self._input_hw, family.placement, input_hw)
+            planes = cv2.split(fitted)  # a fifth of the time of NumPy's transposed copy
+            for channel, plane in enumerate(planes[::-1] if family.bgr else planes):
+                tensor[row, channel] = plane
             boxes.append(box)
         if family.scale != 255.0:
             tensor *= self._type(family.scale / 255.0)
         output = self._run(tensor)
         found = []
         for row, (image, box) in enumerate(zip(images_rgb, boxes, strict=True)):
-            candidates = read_output(output[row], self._layout, input_hw, self._classes)
+            candidates = read_output(output[row], self._layout, input_hw, self._classes, self._config.min_score)
             found.append(select_vehicles(candidates, box, self._classes, self._config, image.shape[:2]))
         return found
 
@@ -120,8 +122,10 @@ class OnnxDetector:
             raise ConfigError("detector.input_hw", f"{list(fixed)}, as {self._path.name} takes no other", str(wanted))
         height, width = fixed if len(fixed) == 2 else wanted or _size_in(metadata) or _DEFAULT_INPUT_HW
         self._input_hw, self._fixed = (height, width), len(fixed) == 2
-        # A file with a fixed batch is called with just that.
-        self._call_size = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else self._config.batch_size
+        # A file with a fixed batch is called with just that. Others get one picture a call on a CPU, which gains nothing
+        # from more: calls side by side keep more cores busy than threads inside one do.
+        free = 1 if self._session.get_providers()[0] == "CPUExecutionProvider" else self._config.batch_size
+        self._call_size = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else free
 
     def _probe(self, class_count: int, metadata: dict[str, str]) -> tuple[Any, int]:
         """Layout and number of classes, from the output for a grey picture."""
@@ -151,7 +155,7 @@ def _open(path: Path, config: DetectorConfig) -> onnxruntime.InferenceSession:
 
 def _session(model: str | bytes, config: DetectorConfig) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = config.threads
+    options.intra_op_num_threads = -(-config.threads // config.calls_at_once)  # 0 stays the library's own number
     # Threads that spin while they wait take the cores from the cameras beside this one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3

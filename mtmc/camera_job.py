@@ -42,6 +42,7 @@ from mtmc.workers import Progress
 from reid_models.embedder import Embedder
 
 VIEW_WIDTH_PX = 480
+_TELL_EVERY_S = 0.2  # a line a picture would cost worker and command half a millisecond each
 # Up to five batches are on their way through a camera's threads: four pictures of 1080p, one of 4K.
 _BATCH_BYTES = 32 << 20
 STAGES = ("detections", "pieces", "tracklets")
@@ -133,7 +134,7 @@ class _Watch:
             manifest.folder,
         )
         self._report, self._watch = DecodeReport(), Stopwatch()
-        self._committed_at = time.monotonic()
+        self._committed_at, self._told_at = time.monotonic(), -np.inf
         self._image_size_wh = (0, 0)
         self._view: np.ndarray | None = None
         self._frames = self._frames_with_detections = self._non_finite = 0
@@ -237,6 +238,9 @@ class _Watch:
         return ["view.jpg"]
 
     def _tell(self, frame: Frame) -> None:
+        if time.monotonic() - self._told_at < _TELL_EVERY_S:
+            return
+        self._told_at = time.monotonic()
         seconds = frame.time_s - self._job.camera.start_s
         length_s = self._report.header_duration_s
         self._progress({"frames": self._frames, "video_s": seconds, "length_s": length_s})

@@ -95,8 +95,8 @@ def sharpness(crop_rgb: np.ndarray, sharp_contrast: float) -> float:
     if crop_rgb.shape[0] < 3 or crop_rgb.shape[1] < 3:
         return 0.0
     gray = cv2.resize(cv2.cvtColor(crop_rgb, cv2.COLOR_RGB2GRAY), (96, 96), interpolation=cv2.INTER_AREA)
-    edges = float(cv2.Laplacian(gray, cv2.CV_32F).std())
-    ratio = edges / (float(gray.std()) + 8.0)
+    edges = float(cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_32F))[1].item())
+    ratio = edges / (float(cv2.meanStdDev(gray)[1].item()) + 8.0)
     return ratio / (ratio + sharp_contrast * 10)
 
 

@@ -113,9 +113,9 @@ class TrackletCutter:
     def _check(self, frame: FrameLike, detections: Detections, track_ids: np.ndarray) -> None:
         if len(track_ids) != len(detections):
             raise InputError("track ids", f"{len(detections)} rows", f"{len(track_ids)}")
-        confirmed = track_ids[track_ids != UNCONFIRMED]
-        if len(np.unique(confirmed)) != len(confirmed):
-            raise InputError(f"track ids of frame {frame.index}", "each at most once", f"{sorted(confirmed.tolist())}")
+        confirmed = track_ids[track_ids != UNCONFIRMED].tolist()
+        if len(set(confirmed)) != len(confirmed):
+            raise InputError(f"track ids of frame {frame.index}", "each at most once", f"{sorted(confirmed)}")
         if len(self._frames):
             index, time_s = self._frames.last()
             if not (frame.time_s > time_s and frame.index > index):

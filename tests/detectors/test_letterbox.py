@@ -30,3 +30,11 @@ def test_where_the_grey_lies() -> None:
     assert (centred[16:48] == 0).all()
     assert (centred[:16] == 114).all()
     assert (centred[48:] == 114).all()
+
+
+def test_a_smaller_canvas_is_the_part_of_the_whole_one() -> None:
+    image = np.random.default_rng(3).integers(0, 256, (27, 60, 3), dtype=np.uint8)
+    whole, box = fit_image(image, (64, 64), "top_left")
+    part, part_box = fit_image(image, (64, 64), "top_left", (32, 64))
+    np.testing.assert_array_equal(part, whole[:32])
+    assert part_box == box

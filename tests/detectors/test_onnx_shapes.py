@@ -67,7 +67,20 @@ def test_a_wide_picture_uses_half_the_input_and_a_square_one_all(tmp_path: Path)
     used = [detector._input_for({size}) for size in ((30, 60), (60, 30), (60, 60), (2000, 4000), (40, 60))]
     assert used == [(32, 64), (64, 32), (64, 64), (32, 64), (64, 64)]
     assert detector._input_for({(30, 60), (60, 30)}) == (64, 64)
-    assert detector.batch_size == 1
+
+
+@pytest.mark.parametrize("calls_at_once", [1, 2, 3])
+def test_calls_side_by_side_change_nothing(tmp_path: Path, calls_at_once: int) -> None:
+    path, images = yolox(tmp_path / "y.onnx"), [
+        np.random.default_rng(seed).integers(0, 256, (30, 60, 3), dtype=np.uint8) for seed in range(7)]  # fmt: skip
+    detector = OnnxDetector(path, "", DetectorConfig(threads=1, min_score=0.0, calls_at_once=calls_at_once))
+    assert detector.batch_size == DetectorConfig().batch_size  # of a file whose own batch is one picture
+    together = detector.detect(images, list(range(7)), [0.0] * 7)
+    for image, found in zip(images, together, strict=True):
+        (alone,) = detector.detect([image], [0], [0.0])
+        np.testing.assert_array_equal(found.boxes_xyxy, alone.boxes_xyxy)
+        np.testing.assert_array_equal(found.scores, alone.scores)
+    assert len({found.scores.tobytes() for found in together}) > 1  # the pictures differ
 
 
 def test_a_network_that_takes_no_other_size_keeps_its_own(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from detectors.detector_config import DetectorConfig
-from detectors.network_outputs import cells, decode_yolox, layout_of
+from detectors.network_outputs import Layout, cells, decode_yolox, layout_of, read_output, strides_of
 from detectors.onnx_yolo import OnnxDetector
-from detectors.vehicle_classes import COCO_NAMES
+from detectors.vehicle_classes import COCO_NAMES, VehicleClasses
 from mtmc.errors import ConfigError, WeightsError
 
 MakeOnnx = Callable[..., Path]
@@ -48,7 +48,21 @@ def plain_decode(raw: np.ndarray, input_hw: tuple[int, int]) -> list[list[float]
 def test_yolox_decoding_as_its_plain_twin(input_hw: tuple[int, int]) -> None:
     count = len(cells(input_hw, (8, 16, 32))[0])
     raw = np.random.default_rng(1).normal(size=(count, 4)).astype(np.float32)
-    np.testing.assert_allclose(decode_yolox(raw, input_hw), plain_decode(raw, input_hw), rtol=1e-5)
+    found = decode_yolox(raw, *cells(input_hw, strides_of(input_hw, len(raw))))
+    np.testing.assert_allclose(found, plain_decode(raw, input_hw), rtol=1e-5)
+
+
+@pytest.mark.parametrize("layout", ["yolox_raw", "yolox"])
+@pytest.mark.parametrize("min_score", [0.0, 0.1, 0.5, 1.1])
+def test_cells_that_are_not_read_would_have_been_dropped(layout: Layout, min_score: float) -> None:
+    rng, classes = np.random.default_rng(4), VehicleClasses.from_names(dict(enumerate(COCO_NAMES)), "test")
+    output = rng.random((84, 85)).astype(np.float32)
+    output[::7, 4] = np.nan
+    few, all_of_them = (read_output(output, layout, (64, 64), classes, least) for least in (min_score, -np.inf))
+    rows = all_of_them.scores >= min_score
+    assert (few.scores >= min_score).sum() == rows.sum()
+    for kept, every in ((few.boxes_xyxy, all_of_them.boxes_xyxy), (few.class_numbers, all_of_them.class_numbers)):
+        np.testing.assert_array_equal(kept[few.scores >= min_score], every[rows])
 
 
 def test_raw_yolox_without_names_is_coco(make_onnx: MakeOnnx) -> None:
