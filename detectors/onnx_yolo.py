@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,17 @@ _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 class OnnxDetector:
-    """`Detector` from an ONNX file. Raises `WeightsError` for a file that is no vehicle detector."""
+    """`Detector` from an ONNX file. Raises `WeightsError` for a file that is no vehicle detector.
+
+    spare: whether cores are idle, so that calls may go side by side.
+    """
 
     stateful = False
 
-    def __init__(self, path: Path, sha256: str, config: DetectorConfig) -> None:
-        self._path, self._config = Path(path), config
+    def __init__(
+        self, path: Path, sha256: str, config: DetectorConfig, spare: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._path, self._config, self._spare = Path(path), config, spare
         self._session = _open(self._path, config)
         self._snug: dict[tuple[int, int], onnxruntime.InferenceSession | None] = {}
         self.name = f"{self._path.name} on {self._session.get_providers()[0].removesuffix('ExecutionProvider').lower()}"
@@ -57,7 +62,7 @@ class OnnxDetector:
         """One `Detections` an image, best score first."""
         calls = [images_rgb[first : first + self._call_size] for first in range(0, len(images_rgb), self._call_size)]
         inputs_hw = [self._input_for({(image.shape[0], image.shape[1]) for image in call}) for call in calls]
-        side_by_side = self._callers.map if len(calls) > 1 else map
+        side_by_side = self._callers.map if len(calls) > 1 and self._spare() else map
         return [found for answers in side_by_side(self._detect_call, calls, inputs_hw) for found in answers]
 
     def _detect_call(self, images_rgb: Sequence[np.ndarray], input_hw: tuple[int, int]) -> list[Detections]:
@@ -122,8 +127,8 @@ class OnnxDetector:
             raise ConfigError("detector.input_hw", f"{list(fixed)}, as {self._path.name} takes no other", str(wanted))
         height, width = fixed if len(fixed) == 2 else wanted or _size_in(metadata) or _DEFAULT_INPUT_HW
         self._input_hw, self._fixed = (height, width), len(fixed) == 2
-        # A file with a fixed batch is called with just that. Others get one picture a call on a CPU, which gains nothing
-        # from more: calls side by side keep more cores busy than threads inside one do.
+        # A file with a fixed batch is called with just that. Others get one picture a call on a CPU, which gains
+        # nothing from more: calls side by side keep more cores busy than threads inside one do.
         free = 1 if self._session.get_providers()[0] == "CPUExecutionProvider" else self._config.batch_size
         self._call_size = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else free
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -64,8 +65,13 @@ def resolve_detector(
     return _from_file(_find(spec, Path(weights_dir)), "detector: ")
 
 
-def build_detector(resolved: ResolvedDetector, config: DetectorConfig) -> Detector:
-    """Load what was resolved. Raises `WeightsError` where it is no vehicle detector, `ConfigError` for its settings."""
+def build_detector(
+    resolved: ResolvedDetector, config: DetectorConfig, spare: Callable[[], bool] = lambda: True
+) -> Detector:
+    """Load what was resolved. Raises `WeightsError` where it is no vehicle detector, `ConfigError` for its settings.
+
+    spare: whether there are cores for calls of an ONNX network side by side, asked at every batch.
+    """
     path = Path(resolved.path)
     if resolved.kind == "motion":
         from detectors.motion import MotionDetector
@@ -78,7 +84,7 @@ def build_detector(resolved: ResolvedDetector, config: DetectorConfig) -> Detect
     if resolved.kind == "onnx":
         from detectors.onnx_yolo import OnnxDetector
 
-        return OnnxDetector(path, resolved.sha256, config)
+        return OnnxDetector(path, resolved.sha256, config, spare)
     if resolved.kind == "ultralytics":
         from detectors.ultralytics_yolo import UltralyticsDetector
 

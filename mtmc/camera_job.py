@@ -10,7 +10,7 @@ pieces whose embeddings are already committed are not embedded again. So no trac
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from mtmc.final_tracklets import FRAME_TIMES_NAME, finish_camera
 from mtmc.manifest import Manifest, digest
 from mtmc.model_service.clients import ServiceAddress
 from mtmc.model_service.models import models_for
-from mtmc.overlap import ahead
+from mtmc.overlap import ahead, always
 from mtmc.privacy.vault import PLAIN, Vault
 from mtmc.run_config import RunConfig
 from mtmc.run_store import lock_file
@@ -51,7 +51,8 @@ _OWN_FILES = ("*.parquet*", "*.npy*", "view.jpg*", "crops/*")
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """What every worker of a run needs; picklable. service: of the process that has the networks, if there is one."""
+    """What every worker of a run needs; picklable. service: of the process that has the networks, if there is one.
+    spare: whether cores are idle beside the run's processes, asked again and again."""
 
     detector: ResolvedDetector
     config: RunConfig
@@ -59,6 +60,7 @@ class WorkerSetup:
     keep_crops: bool
     vault: Vault = PLAIN
     service: ServiceAddress | None = None
+    spare: Callable[[], bool] = always
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class CameraWorker:
     def __init__(self, setup: WorkerSetup) -> None:
         limit_threads(setup.threads)
         self._setup = setup
-        self._detector, self._embedder = models_for(setup.detector, setup.config, setup.service)
+        self._detector, self._embedder = models_for(setup.detector, setup.config, setup.service, setup.spare)
 
     def __call__(self, job: CameraJob, progress: Progress) -> dict[str, Any]:
         """Work through one camera and return its facts (counters, decode report, seconds by stage)."""
@@ -142,13 +144,13 @@ class _Watch:
     def run(self) -> None:
         """Watch the whole video; afterwards the stages "detections" and "pieces" are complete.
 
-        Decoding, detecting and embedding each have a thread, so that one camera can keep more than one core busy; what
-        is handed over, and in which order, does not depend on their timing.
+        Decoding, detecting and embedding each have a thread while cores are spare, so that one camera can keep more
+        than one core busy; what is handed over, and in which order, does not depend on their timing.
         """
-        batches = batched(self._decode(), self._detector.batch_size)
+        batches, spare = batched(self._decode(), self._detector.batch_size), self._setup.spare
         with (
-            EmbeddingQueue(self._embedder, self._setup.keep_crops, self._watch) as looks,
-            ahead(batches) as decoded, ahead(self._detected(decoded)) as detected,
+            EmbeddingQueue(self._embedder, self._setup.keep_crops, self._watch, spare) as looks,
+            ahead(batches, spare=spare) as decoded, ahead(self._detected(decoded), spare=spare) as detected,
         ):  # fmt: skip
             for batch, known, found in detected:
                 self._note(batch, known, found)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 import numpy as np
 
 from mtmc.embedding import EmbeddedBatch, embedded
+from mtmc.overlap import always
 from mtmc.stopwatch import Stopwatch
 from mtmc.tracklets import CutTracklet
 from reid_models.embedder import Embedder
@@ -18,11 +19,13 @@ _IN_FLIGHT = 2  # batches given to the network's thread before the caller waits:
 
 
 class EmbeddingQueue:
-    """Embeds in a thread of its own, beside the decoding and tracking of later frames. A context: the thread ends with
-    it. Which crops share a batch follows from the order of the tracklets alone, never from timing."""
+    """Embeds in a thread of its own, beside the decoding and tracking of later frames, while there are `spare` cores. A
+    context: the thread ends with it. Which crops share a batch follows from the order of the tracklets alone, never
+    from timing."""
 
-    def __init__(self, embedder: Embedder, keep_crops: bool, watch: Stopwatch) -> None:
-        self._embedder, self._keep_crops, self._watch = embedder, keep_crops, watch
+    def __init__(self, embedder: Embedder, keep_crops: bool, watch: Stopwatch,
+                 spare: Callable[[], bool] = always) -> None:
+        self._embedder, self._keep_crops, self._watch, self._spare = embedder, keep_crops, watch, spare
         self._thread = ThreadPoolExecutor(1)
         self._cuts: deque[CutTracklet] = deque()
         self._crops: list[np.ndarray] = []  # not given to the network yet
@@ -62,9 +65,15 @@ class EmbeddingQueue:
         return self._take(image_size_wh)
 
     def _submit(self, crops: Sequence[np.ndarray]) -> None:
-        while len(self._batches) >= _IN_FLIGHT:
+        """To the thread, or at once where it would only take the core from this one: an embedder takes one call at a
+        time, so what the thread has comes first."""
+        spare = self._spare()
+        while len(self._batches) >= (_IN_FLIGHT if spare else 1):
             self._collect()
-        self._batches.append(self._thread.submit(self._embed, list(crops)))
+        if spare:
+            self._batches.append(self._thread.submit(self._embed, list(crops)))
+        else:
+            self._vectors = np.concatenate([self._vectors, self._embed(list(crops))])
 
     def _embed(self, crops: list[np.ndarray]) -> np.ndarray:
         with self._watch.running("embed"):

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 from mtmc.camera_job import CameraWorker
 from mtmc.executors.executor import CameraWork, OnOutcome, OnProgress
+from mtmc.machine import usable_cores
 from mtmc.model_service.models import RunModels
 from mtmc.model_service.starting import running_service, worth_sharing
-from mtmc.workers import run_jobs
+from mtmc.overlap import SpareCores
+from mtmc.workers import Outcome, run_jobs
 
 
 class LocalExecutor:
@@ -22,8 +24,25 @@ class LocalExecutor:
             if worth_sharing(models, work.process.shared_models):
                 service = leaving.enter_context(running_service(models, models.detects, models.embeds))
                 setup = replace(setup, service=service)
+            elif not worth_sharing(models, "auto"):  # networks, if any, run on the cores
+                setup = replace(setup, spare=(spare := SpareCores()))
+                on_outcome = _telling(spare, work, on_outcome)
             # Networks have their own setting; NumPy's products are small, and their last bits follow the number of
             # threads.
             run_jobs(
                 CameraWorker, setup, work.jobs, work.workers, on_progress, on_outcome, work.process.hang_s, threads=1
             )
+
+
+def _telling(spare: SpareCores, work: CameraWork, on_outcome: OnOutcome) -> OnOutcome:
+    """`on_outcome`, and the workers learn whether fewer cameras are left than cores."""
+    cores, left = usable_cores(), len(work.jobs)
+    spare.tell(min(work.workers, left) < cores)
+
+    def noted(outcome: Outcome) -> None:
+        nonlocal left
+        left -= 1
+        spare.tell(min(work.workers, left) < cores)
+        on_outcome(outcome)
+
+    return noted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from detectors.detections import Detector
@@ -38,12 +39,14 @@ class RunModels:
 
 
 def models_for(
-    detector: ResolvedDetector, config: RunConfig, service: ServiceAddress | None
-) -> tuple[Detector, Embedder]:
-    """A camera process's models. Raises what `build_detector` and `build_embedder` raise, from wherever they run."""
+    detector: ResolvedDetector, config: RunConfig, service: ServiceAddress | None,
+    spare: Callable[[], bool] = lambda: True,
+) -> tuple[Detector, Embedder]:  # fmt: skip
+    """A camera process's models; `spare`: see `build_detector`. Raises what `build_detector` and `build_embedder`
+    raise, from wherever they run."""
     return (
         SharedDetector(service) if service is not None and service.detects
-        else build_detector(detector, config.detector),
+        else build_detector(detector, config.detector, spare),
         SharedEmbedder(service) if service is not None and service.embeds
         else build_embedder(config.embedder, compared=True),
     )  # fmt: skip

@@ -47,12 +47,14 @@ def plain(piece: EmbeddedPiece) -> tuple:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_queue_gives_what_one_call_gives(seed: int) -> None:
+@pytest.mark.parametrize("spare_share", [0.0, 0.5, 1.0])
+def test_the_queue_gives_what_one_call_gives(seed: int, spare_share: float) -> None:
     rng = np.random.default_rng(seed)
     cuts = [cut(i, int(rng.integers(0, 9)), rng) for i in range(int(rng.integers(0, 30)))]
     expected = embed_pieces(cuts, Slow(4), (10, 20), keep_crops=True)
     embedder, watch, found, bad = Slow(4, seed), Stopwatch(), list[EmbeddedPiece](), 0
-    with EmbeddingQueue(embedder, True, watch) as queue:
+    spare = np.random.default_rng(seed)
+    with EmbeddingQueue(embedder, True, watch, lambda: spare.random() < spare_share) as queue:
         for start in range(0, len(cuts), 3):
             queue.add(cuts[start : start + 3])
             for done in (queue.finished((10, 20)),):
