@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+import scipy  # its parts are loaded when they are first used
 
 from mtmc import mending
 from mtmc.errors import ConfigError, InputError
@@ -122,7 +121,8 @@ def followers(m: int, pairs: PiecePairs) -> np.ndarray:
     # Every complete assignment has m entries, so 1 more for each changes none; a stored 0 would be no entry at all.
     values = np.concatenate([pairs.costs, np.ones(m)]) + 1
     rows, columns = np.concatenate([pairs.earlier, alone]), np.concatenate([pairs.later, m + alone])
-    chosen, place = min_weight_full_bipartite_matching(csr_array((values, (rows, columns)), shape=(m, 2 * m)))
+    costs = scipy.sparse.csr_array((values, (rows, columns)), shape=(m, 2 * m))
+    chosen, place = scipy.sparse.csgraph.min_weight_full_bipartite_matching(costs)
     linked = place < m
     follower[chosen[linked]] = place[linked]
     return follower

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
+import scipy  # its parts are loaded when they are first used
 
 _LARGEST_TABLE = 4_000_000  # cells, 32 MB; many tracklets chained by wrong links make parts for which a table is waste
 
@@ -16,8 +14,8 @@ def parts_of(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         return np.zeros(0, dtype=np.int64)
     n_rows, n_columns = int(rows.max()) + 1, int(columns.max()) + 1
     size = n_rows + n_columns
-    graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns + n_rows)), shape=(size, size))
-    return connected_components(graph, directed=False)[1][rows].astype(np.int64)
+    graph = scipy.sparse.coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns + n_rows)), shape=(size, size))
+    return scipy.sparse.csgraph.connected_components(graph, directed=False)[1][rows].astype(np.int64)
 
 
 def best_assignment(rows: np.ndarray, columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -50,7 +48,7 @@ def solve_part(rows: np.ndarray, columns: np.ndarray, weights: np.ndarray) -> np
     table[r, c] = weights
     edge_at = np.full(table.shape, -1)
     edge_at[r, c] = np.arange(len(rows))
-    taken = edge_at[linear_sum_assignment(table, maximize=True)]
+    taken = edge_at[scipy.optimize.linear_sum_assignment(table, maximize=True)]
     return taken[taken >= 0]
 
 
@@ -61,8 +59,8 @@ def _solve_sparse(r: np.ndarray, c: np.ndarray, weights: np.ndarray) -> np.ndarr
     alone = np.arange(rows)
     edges = (np.concatenate([r, alone]), np.concatenate([c, columns + alone]))
     values = np.concatenate([weights + 1.0, np.ones(rows)])
-    graph = coo_array((values, edges), shape=(rows, columns + rows)).tocsr()
-    found_rows, found_columns = min_weight_full_bipartite_matching(graph, maximize=True)
+    graph = scipy.sparse.coo_array((values, edges), shape=(rows, columns + rows)).tocsr()
+    found_rows, found_columns = scipy.sparse.csgraph.min_weight_full_bipartite_matching(graph, maximize=True)
     partner = np.full(rows, -1)
     partner[found_rows] = found_columns
     return np.flatnonzero(partner[r] == c)

@@ -8,7 +8,7 @@ pairs as likely true as the rest of the evidence says, and pairs that are surely
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, logit
+import scipy  # its parts are loaded when they are first used
 
 from mtmc.matching.thinning import thinned
 
@@ -63,7 +63,8 @@ def fit_log_ratio(distances: np.ndarray, weights: np.ndarray, false_distances: n
     active = np.ones(distances.shape[1], bool)
     while True:
         columns = np.column_stack([rows[:, active], np.ones(len(rows))])
-        start = np.append(np.full(active.sum(), RIDGE_CENTRE), logit(np.clip(true_mass / mass.sum(), 1e-6, 0.5)))
+        log_odds = scipy.special.logit(np.clip(true_mass / mass.sum(), 1e-6, 0.5))
+        start = np.append(np.full(active.sum(), RIDGE_CENTRE), log_odds)
         penalty = np.append(np.ones(active.sum()), 1e-6)
         found = weighted_logistic(columns, target, mass, start, penalty)
         slopes = np.zeros(distances.shape[1])
@@ -89,7 +90,7 @@ def add_support(log_ratios: np.ndarray, asked: np.ndarray, mass: np.ndarray, sup
     has, more = np.minimum(neighbours, 1.0), np.clip(neighbours - 1.0, 0.0, 2.0)
     columns = np.column_stack([log_ratios[asked], has * support, more * support, has, np.ones(len(asked))])
     share = float((mass * weights).sum() / mass.sum())
-    start = np.array([1.0, -0.5, 0.0, 0.0, logit(np.clip(share, 1e-6, 0.5))])
+    start = np.array([1.0, -0.5, 0.0, 0.0, scipy.special.logit(np.clip(share, 1e-6, 0.5))])
     penalty = np.array([4.0, 1.0, 4.0, 0.1, 1e-6])
     found = weighted_logistic(columns, weights, mass, start, penalty)
     raw = columns[:, :3] @ found[:3]
@@ -122,7 +123,7 @@ def weighted_logistic(columns: np.ndarray, target: np.ndarray, mass: np.ndarray,
     scores = columns @ found
     loss = loss_at(scores, found)
     for _ in range(40):
-        chance = expit(scores)
+        chance = scipy.special.expit(scores)
         gradient = columns.T @ (mass * (chance - target)) + penalty * (found - centre)
         hessian = (columns * (mass * chance * (1 - chance))[:, None]).T @ columns + np.diag(penalty)
         step = np.linalg.solve(hessian, gradient)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy  # its parts are loaded when they are first used
 
 ENOUGH = 5  # vehicles behind a travel time, or an offset, that is believed
 ENOUGH_FOR_DRIFT = 20
@@ -58,7 +58,7 @@ def _error_of_median(values: np.ndarray) -> float:
     """Standard error, from the median deviation (stops do not count); as much wider as Student's distribution is for so
     few values, so that two errors mean the same for 5 vehicles and for 50."""
     deviation = 1.4826 * float(np.median(np.abs(values - np.median(values))))
-    return 1.2533 * deviation / np.sqrt(len(values)) * float(stdtrit(len(values) - 1, 0.975)) / 1.96
+    return 1.2533 * deviation / np.sqrt(len(values)) * float(scipy.special.stdtrit(len(values) - 1, 0.975)) / 1.96
 
 
 def clock_drift(there: Travels, back: Travels) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
+import scipy  # its parts are loaded when they are first used
 
 from mtmc.matching.pairs import Pairs
 from mtmc.matching.places import Places
@@ -141,4 +141,4 @@ class Connections:
 
 def in_one_window(structure: Structure) -> float:
     """Probability that travel times crowd in one window, given that vehicles pass."""
-    return float(expit(structure.log_window - structure.log_anywhere))
+    return float(scipy.special.expit(structure.log_window - structure.log_anywhere))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix
+import scipy  # its parts are loaded when they are first used
 
 from mtmc.camera_rules import CameraRules
 from mtmc.embedding import Gallery
@@ -46,7 +46,8 @@ class Verdict:
 def same_vehicle_probability(pairs: Pairs, next_probability: np.ndarray, tracklets: int) -> np.ndarray:
     """(P,): one vehicle, directly or over appearances in between."""
     kept = next_probability > 0.05
-    step = csr_matrix((next_probability[kept], (pairs.a[kept], pairs.b[kept])), shape=(tracklets, tracklets))
+    entries = (next_probability[kept], (pairs.a[kept], pairs.b[kept]))
+    step = scipy.sparse.csr_matrix(entries, shape=(tracklets, tracklets))
     reach, total = step, step.copy()
     for _ in range(12):
         reach = reach @ step

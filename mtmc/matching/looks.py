@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import solve_triangular
+import scipy  # its parts are loaded when they are first used
 
 from mtmc.embedding import Gallery
 
@@ -116,7 +116,7 @@ def _corrected(vectors: np.ndarray, cameras: np.ndarray, means: np.ndarray, root
     for camera in np.unique(cameras).tolist():
         vectors[cameras == camera] -= means[camera]
     if root.size and len(vectors):
-        vectors = solve_triangular(root, vectors.T, lower=True).T
+        vectors = scipy.linalg.solve_triangular(root, vectors.T, lower=True).T
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     vectors /= np.maximum(lengths, 1e-12).astype(np.float32)[:, None]
     return vectors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_matrix
+import scipy  # its parts are loaded when they are first used
 
 from mtmc.matching.pairs import Pairs
 from mtmc.tracklets import TrackletTable
@@ -19,14 +19,14 @@ def none_between(table: TrackletTable, pairs: Pairs, probability: np.ndarray) ->
     return after * before
 
 
-def links(pairs: Pairs, probability: np.ndarray, count: int) -> csr_matrix:
+def links(pairs: Pairs, probability: np.ndarray, count: int) -> scipy.sparse.csr_matrix:
     """(count, count): probability of each likely link, from a to b."""
     rows = probability > LEAST_LINK
-    return csr_matrix((probability[rows], (pairs.a[rows], pairs.b[rows])), shape=(count, count))
+    return scipy.sparse.csr_matrix((probability[rows], (pairs.a[rows], pairs.b[rows])), shape=(count, count))
 
 
 def support_of(cameras: np.ndarray, pairs: Pairs, asked: np.ndarray,
-               neighbours: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+               neighbours: scipy.sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
     """(Q,), (Q,), of the pairs `asked`: mean likeness of each side to the other's neighbours in third cameras, and how
     many those are."""
     return _support(cameras, pairs, neighbours, neighbours, asked, third_camera=True)
@@ -43,7 +43,8 @@ def support_along(cameras: np.ndarray, pairs: Pairs, asked: np.ndarray,
     return _support(cameras, pairs, way.T.tocsr(), way.tocsr(), asked, third_camera=False)
 
 
-def _support(cameras: np.ndarray, pairs: Pairs, of_a: csr_matrix, of_b: csr_matrix, asked: np.ndarray,
+def _support(cameras: np.ndarray, pairs: Pairs, of_a: scipy.sparse.csr_matrix,
+             of_b: scipy.sparse.csr_matrix, asked: np.ndarray,
              third_camera: bool) -> tuple[np.ndarray, np.ndarray]:
     total, count = np.zeros(len(asked)), np.zeros(len(asked))
     a, b = pairs.a[asked], pairs.b[asked]
@@ -60,7 +61,7 @@ def _support(cameras: np.ndarray, pairs: Pairs, of_a: csr_matrix, of_b: csr_matr
     return np.where(count > 1e-9, total / np.maximum(count, 1e-9), 0.0), count
 
 
-def _expand(neighbours: csr_matrix, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _expand(neighbours: scipy.sparse.csr_matrix, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each place in `rows`, every stored entry of that row: (place, index into the matrix's data)."""
     counts = np.diff(neighbours.indptr)[rows]
     place = np.repeat(np.arange(len(rows)), counts)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit
+import scipy  # its parts are loaded when they are first used
 
 from mtmc.camera_rules import CameraRules
 from mtmc.matching.appearance import START_SLOPES
@@ -192,7 +192,7 @@ def _windows(found: dict[tuple[int, int], Structure], looked_at: int, grid: LagG
     evidence = np.array([max(s.log_window, s.log_anywhere) for s in found.values()])
     prior = 0.1
     for _ in range(10):
-        connected = expit(evidence + logit(prior))
+        connected = scipy.special.expit(evidence + scipy.special.logit(prior))
         prior = float((connected.sum() + 1) / (looked_at + 4))
     windows = {}
     for (edge, structure), probability in zip(found.items(), connected, strict=True):

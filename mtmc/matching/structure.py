@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit, logsumexp
+import scipy  # its parts are loaded when they are first used
 
 from mtmc.matching.travel import TravelConfig, from_u, per_second, prior_density, to_u
 
@@ -104,9 +104,9 @@ def find_structure(times_s: np.ndarray, rows: np.ndarray, ratios: np.ndarray, en
         beliefs.append(zone_belief * np.array([b for _, b in _beliefs(len(exits) - 1)]))
     belief = np.log(np.stack(beliefs)) - np.log(len(SHARES))
     weighted = np.stack(logs) + belief[:, :, None, None] + np.log(windows.beliefs)[:, None]
-    log_window = float(logsumexp(weighted))
+    log_window = float(scipy.special.logsumexp(weighted))
     posterior = np.exp(weighted - log_window)
-    log_anywhere = float(logsumexp(np.stack(anywhere_logs) + belief[:, :, None]))
+    log_anywhere = float(scipy.special.logsumexp(np.stack(anywhere_logs) + belief[:, :, None]))
     return Structure(log_window, log_anywhere, _density(posterior.sum(axis=(0, 1, 3)), windows, grid.step),
                      *_shares((posterior.sum(axis=2) * SHARES).sum(axis=2), exits, ways))
 
@@ -187,8 +187,8 @@ def both_ways(log_ratios: np.ndarray, back: np.ndarray, prior: float) -> np.ndar
     """
     stays = np.log(max(1 - prior * (2 - TWO_WAY), 1e-9))
     one, two = np.log(prior * (1 - TWO_WAY)), np.log(prior * TWO_WAY)
-    alone = expit(log_ratios + logit(prior))
+    alone = scipy.special.expit(log_ratios + scipy.special.logit(prior))
     other = np.where(back >= 0, log_ratios[back], 0.0)
     passes = np.logaddexp(log_ratios + one, log_ratios + other + two)
-    paired = expit(passes - np.logaddexp(stays, other + one))
+    paired = scipy.special.expit(passes - np.logaddexp(stays, other + one))
     return np.where(back >= 0, paired, alone)

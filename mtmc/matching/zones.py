@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
+import scipy  # its parts are loaded when they are first used
 
 APART = 0.4  # of the picture (and heading): mean distance at which two groups of places are two zones
 LEAST_SHARE, LEAST_COUNT = 0.06, 4  # smaller groups are strays, not zones
@@ -45,7 +45,8 @@ def find_zones(places: np.ndarray) -> Zones:
     if n < 2 * LEAST_COUNT:
         return no_zones(n)
     chosen = np.unique(np.linspace(0, n - 1, min(n, MOST_CLUSTERED)).astype(np.int64))
-    groups = fcluster(linkage(places[chosen], "average"), APART, "distance")
+    hierarchy = scipy.cluster.hierarchy
+    groups = hierarchy.fcluster(hierarchy.linkage(places[chosen], "average"), APART, "distance")
     least = max(LEAST_COUNT, LEAST_SHARE * len(chosen))
     members = [chosen[groups == group] for group in np.unique(groups)]
     members = sorted((rows for rows in members if len(rows) >= least), key=lambda rows: int(rows[0]))
