@@ -18,13 +18,13 @@ import argparse
 import contextlib
 import math
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -91,23 +91,41 @@ def upper_bound(ratios: Sequence[float], confidence: float = _CONFIDENCE) -> flo
     return math.inf
 
 
-def timed_run(options: Sequence[str], out: Path, kind: str) -> tuple[float, float]:
-    """(wall seconds, processor seconds) of one command, its start and its workers included."""
-    os.sync()
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+def timed_run(options: Sequence[str], out: Path, kind: str, cores: Iterable[int] = ()) -> tuple[float, float]:
+    """(wall seconds, processor seconds) of one command, its start and its workers included. cores: of it alone."""
+    begun = time.perf_counter()
     command = [sys.executable, __file__, "--once", "--", *options, "--out", str(out), "--quiet"]
-    done = subprocess.run(command, env={**os.environ, _SWITCH: kind}, capture_output=True, text=True)
-    wall_s, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(f"the run {kind} ended with {done.returncode}:\n{done.stderr}")
-    return wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    with tempfile.TemporaryFile("w+") as said, subprocess.Popen(
+        command, env={**os.environ, _SWITCH: kind}, stdout=subprocess.DEVNULL, stderr=said,
+        preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
+    ) as process:  # fmt: skip
+        _, status, used = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(f"the run {kind} ended with {process.returncode}:\n{said.read()}")
+    return wall_s, used.ru_utime + used.ru_stime
 
 
-def measured_pair(options: Sequence[str], number: int) -> tuple[tuple[float, float], tuple[float, float]]:
+def measured_pair(
+    options: Sequence[str], number: int, side_by_side: bool
+) -> tuple[tuple[float, float], tuple[float, float]]:
     """((wall, processor) of the run with everything, of the one without)."""
     kinds = ("with", "without") if number % 2 == 0 else ("without", "with")
     with tempfile.TemporaryDirectory(prefix="clean-path-") as name:
-        seconds = {kind: timed_run(options, Path(name) / kind, kind) for kind in kinds}
+        os.sync()
+        if side_by_side:
+            cores = sorted(os.sched_getaffinity(0))
+            with ThreadPoolExecutor(2) as pool:
+                runs = [pool.submit(timed_run, options, Path(name) / kind, kind, [core])
+                        for kind, core in zip(kinds, cores, strict=False)]  # fmt: skip
+                seconds = {kind: run.result() for kind, run in zip(kinds, runs, strict=True)}
+        else:
+            seconds = {}
+            for kind in kinds:
+                seconds[kind] = timed_run(options, Path(name) / kind, kind)
+                os.sync()
         tables = [[(Path(name) / kind / table).read_bytes() for table in TABLES] for kind in kinds]
         if tables[0] != tables[1] or list((Path(name) / "without").rglob("manifest.json")):
             raise SystemExit("the two runs did not do the same work")
@@ -117,6 +135,9 @@ def measured_pair(options: Sequence[str], number: int) -> tuple[tuple[float, flo
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--side-by-side", action="store_true",
+                        help="both runs of a pair at the same time, each on a core of its own, changed from pair to "
+                             "pair: what the machine does at the time hits both alike")
     parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("options", nargs="+", help="of run_cameras.py, behind --")
     arguments = parser.parse_args()
@@ -128,7 +149,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="clean-path-") as name:
         timed_run(arguments.options, Path(name) / "warm-up", "with")  # fills caches, not counted
     for number in range(arguments.pairs):
-        costly, bare = measured_pair(arguments.options, number)
+        costly, bare = measured_pair(arguments.options, number, arguments.side_by_side)
         for place, clock in enumerate(ratios):
             ratios[clock].append(costly[place] / bare[place])
         said = (f"{clock} {costly[place]:.2f} s with, {bare[place]:.2f} s without, ratio {found[-1]:.3f}"
