@@ -35,6 +35,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.gpu_watch import GpuWatch
+from benchmarks.repeated_footage import repeat_video
 from detectors.registry import build_detector, for_camera
 from mtmc.camera_job import limit_threads
 from mtmc.cutting import TrackletCutter
@@ -188,6 +189,14 @@ def generated(arguments: argparse.Namespace, folder: Path) -> Path:
     return folder / "cams"
 
 
+def repeated(videos: Path, folder: Path, times: int) -> Path:
+    """A folder with every video of `videos` so often in a row."""
+    folder.mkdir()
+    for source in sorted(videos.glob("*.mp4")):
+        repeat_video(source, folder / source.name, times)
+    return folder
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=Path)
@@ -195,6 +204,8 @@ def main() -> None:
     parser.add_argument("--vehicles", type=int, default=20, help="of the generated world")
     parser.add_argument("--duration", type=float, default=60.0, metavar="SECONDS", help="of the generated world")
     parser.add_argument("--size", default="960x540", metavar="WxH", help="of its pictures")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N",
+                        help="of every video, so often in a row: what a run pays once counts less in longer recordings")
     parser.add_argument("--detector", default="motion")
     parser.add_argument("--detections", type=Path)
     parser.add_argument("--rounds", type=int, default=1, help="medians are taken over these")
@@ -208,6 +219,8 @@ def main() -> None:
             arguments.videos = generated(arguments, Path(folder))
         if arguments.videos is None:
             parser.error("--videos or --generate")
+        if arguments.repeat > 1:
+            arguments.videos = repeated(arguments.videos, Path(folder) / "repeated", arguments.repeat)
         rounds = [measure(arguments) for _ in range(arguments.rounds)]
     keys = ("run_wall_s", "run_processor_s", "floor_s", "ratio", "processor_ratio", "slowest_ratio", "gpu_busy",
             "peak_child_mib")

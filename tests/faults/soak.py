@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from benchmarks.repeated_footage import repeat_video
 from tests.faults.background import Background, started
 
 MAX_SLOPE_MIB_PER_HOUR = 2.0
@@ -61,8 +62,6 @@ def slope_with_bound(times_s: np.ndarray, values: np.ndarray) -> tuple[float, fl
 
 def write_footage(cams: Path, video_s: float) -> None:
     """`cams/c001.mp4`: rendered traffic, over and over."""
-    import av
-
     from mtmc.demo_world import write_world
     from mtmc.worlds.rendering import RenderSettings
 
@@ -71,16 +70,7 @@ def write_footage(cams: Path, video_s: float) -> None:
         write_world(Path(name), "one-camera", 1, settings, duration_s=_LOOP_S, vehicles=_VEHICLES_PER_LOOP)
         (source,) = (Path(name) / "cams").iterdir()
         cams.mkdir()
-        with av.open(str(source)) as opened, av.open(str(cams / "c001.mp4"), "w") as out:
-            packets = [packet for packet in opened.demux(video=0) if packet.size]
-            stream = out.add_stream_from_template(opened.streams.video[0])
-            step = packets[1].dts - packets[0].dts  # type: ignore[operator]
-            ticks = max(packet.pts for packet in packets) - min(packet.pts for packet in packets) + step  # type: ignore
-            for _ in range(max(1, round(video_s / float(ticks * packets[0].time_base)))):
-                for packet in packets:
-                    packet.stream = stream
-                    out.mux(packet)
-                    packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks  # type: ignore[operator]
+        repeat_video(source, cams / "c001.mp4", max(1, round(video_s / _LOOP_S)))
 
 
 def watch(command: Background, seconds: float, log: Path | None) -> Samples:
