@@ -71,6 +71,7 @@ def load_checkpoint(path: Path, config: TrainConfig, modules: dict[str, nn.Modul
         module.load_state_dict(mine, strict=True)
     optimiser.load_state_dict({"state": _optimiser_state(tensors, header["numbers"]),
                                "param_groups": optimiser.state_dict()["param_groups"]})
+    _lay_like_weights(optimiser)
     if header["scaler"]:
         scaler.load_state_dict(header["scaler"])
     sampler = {n.removeprefix("sampler."): t.numpy() for n, t in tensors.items() if n.startswith("sampler.")}
@@ -85,6 +86,15 @@ def _optimiser_state(tensors: dict[str, Tensor], numbers: dict[str, float]) -> d
         number, name = key.split(".", 1)
         state.setdefault(int(number), {})[name] = value
     return state
+
+
+def _lay_like_weights(optimiser: torch.optim.Optimizer) -> None:
+    """Moments in the memory layout of their weights (channels last), which fused optimisers take for granted: they walk
+    through both without looking at strides."""
+    for weight, state in optimiser.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                state[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def _same_settings(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:

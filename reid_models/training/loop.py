@@ -277,7 +277,8 @@ def build_optimiser(step: nn.Module, config: OptimiserConfig) -> torch.optim.Opt
               {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0}]
     if config.kind == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    # One pass over the weights in place of five: a fifth of a step of a small network on a CPU.
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 
 
 def training_precision(name: str, device: torch.device) -> str:

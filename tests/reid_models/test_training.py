@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import subprocess
@@ -26,7 +27,7 @@ from reid_models.training.config import OptimiserConfig, TrainConfig
 from reid_models.training.dataset import Classes, DrawBatches, TrainingImages, side_of
 from reid_models.training.imagenet import imagenet_model
 from reid_models.training.logs import read_log
-from reid_models.training.loop import Trainer, TrainingStopped, training_precision
+from reid_models.training.loop import Trainer, TrainingStopped, build_optimiser, training_precision
 from reid_models.training.schedule import learning_rate
 from reid_models.training.splits import hold_out, scenes_of
 from reid_models.weights import WeightsInfo, load_weights
@@ -93,6 +94,26 @@ def test_a_resumed_run_has_the_same_curve_and_weights(samples: ReidSamples, tmp_
     assert len(losses(parts)) == 6
     assert (parts / "last.safetensors").read_bytes() == (tmp_path / "whole" / "last.safetensors").read_bytes()
     assert resumed.scores == whole.scores
+
+
+def test_the_optimiser_takes_the_steps_of_the_plain_one() -> None:
+    """Also on filters that lie channels last in memory."""
+    torch.manual_seed(0)
+    ours = torch.nn.Sequential(torch.nn.Conv2d(8, 16, 3), torch.nn.BatchNorm2d(16)).to(
+        memory_format=torch.channels_last)  # type: ignore[call-overload]
+    plain = copy.deepcopy(ours)
+    config = OptimiserConfig(learning_rate=1e-2, weight_decay=0.1)
+    both = build_optimiser(ours, config), torch.optim.AdamW(
+        [{"params": [plain[0].weight], "weight_decay": 0.1},
+         {"params": [plain[0].bias, plain[1].weight, plain[1].bias], "weight_decay": 0.0}], lr=1e-2)  # fmt: skip
+    images = torch.randn(4, 8, 9, 9)
+    for _ in range(5):
+        for network, optimiser in zip((ours, plain), both, strict=True):
+            optimiser.zero_grad()
+            network(images).square().mean().backward()
+            optimiser.step()
+    for found, wanted in zip(ours.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)
 
 
 def test_log_rows_lost_by_a_crash_are_written_again(samples: ReidSamples, tmp_path: Path) -> None:
