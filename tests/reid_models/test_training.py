@@ -106,11 +106,11 @@ def test_the_optimiser_takes_the_steps_of_the_plain_one() -> None:
     both = build_optimiser(ours, config), torch.optim.AdamW(
         [{"params": [plain[0].weight], "weight_decay": 0.1},
          {"params": [plain[0].bias, plain[1].weight, plain[1].bias], "weight_decay": 0.0}], lr=1e-2)  # fmt: skip
-    images = torch.randn(4, 8, 9, 9)
+    images, target = torch.randn(4, 8, 9, 9), torch.randn(4, 16, 7, 7)
     for _ in range(5):
         for network, optimiser in zip((ours, plain), both, strict=True):
             optimiser.zero_grad()
-            network(images).square().mean().backward()
+            (network(images) - target).square().mean().backward()
             optimiser.step()
     for found, wanted in zip(ours.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)
