@@ -99,13 +99,13 @@ def test_a_resumed_run_has_the_same_curve_and_weights(samples: ReidSamples, tmp_
 def test_the_optimiser_takes_the_steps_of_the_plain_one() -> None:
     """Also on filters that lie channels last in memory."""
     torch.manual_seed(0)
-    ours = torch.nn.Sequential(torch.nn.Conv2d(8, 16, 3), torch.nn.BatchNorm2d(16)).to(
+    ours = torch.nn.Sequential(torch.nn.Conv2d(8, 16, 3, bias=False), torch.nn.BatchNorm2d(16)).to(
         memory_format=torch.channels_last)  # type: ignore[call-overload]
     plain = copy.deepcopy(ours)
     config = OptimiserConfig(learning_rate=1e-2, weight_decay=0.1)
     both = build_optimiser(ours, config), torch.optim.AdamW(
         [{"params": [plain[0].weight], "weight_decay": 0.1},
-         {"params": [plain[0].bias, plain[1].weight, plain[1].bias], "weight_decay": 0.0}], lr=1e-2)  # fmt: skip
+         {"params": [plain[1].weight, plain[1].bias], "weight_decay": 0.0}], lr=1e-2)  # fmt: skip
     images, target = torch.randn(4, 8, 9, 9), torch.randn(4, 16, 7, 7)
     for _ in range(5):
         for network, optimiser in zip((ours, plain), both, strict=True):
