@@ -58,9 +58,12 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=120, help="of training for each run (default: 120)")
     parser.add_argument("--seeds", type=int, default=3, help="1 to 5, one fold each (default: 3)")
     parser.add_argument("--rows", nargs="+", help="names of methods.yaml (default: all); their baselines come along")
+    parser.add_argument("--set", action="append", default=[], dest="sets", metavar="section.key=value",
+                        help="of every row, e.g. model.input_hw=[96,96] for a larger budget")
     parser.add_argument("--table", action="store_true", help="train nothing, print what is done")
     arguments = parser.parse_args()
     table = read_table(arguments.file)
+    table["base"] = merge_sets(table["base"], arguments.sets)
     rows = table["rows"]
     names = list(rows) if arguments.rows is None else wanted(rows, arguments.rows)
     done: dict[str, list[Run]] = {name: [] for name in names}

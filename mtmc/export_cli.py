@@ -55,7 +55,7 @@ def _show_detector(path: Path, threads: int) -> None:
     from detectors.registry import DetectorConfig, build_detector, resolve_detector
 
     detector = build_detector(resolve_detector(str(path), path.parent, None), DetectorConfig(threads=threads))
-    print(f"detector {detector.name}: {detector.fingerprint}, {detector.batch_size} pictures a call")
+    print(f"detector {detector.name}: {detector.fingerprint}, {detector.batch_size} pictures at a time")
 
 
 def _export(arguments: argparse.Namespace) -> None:
