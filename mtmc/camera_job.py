@@ -9,6 +9,7 @@ pieces whose embeddings are already committed are not embedded again. So no trac
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -95,6 +96,7 @@ class CameraWorker:
         limit_threads(setup.threads)
         self._setup = setup
         self._detector, self._embedder = models_for(setup.detector, setup.config, setup.service, setup.spare)
+        gc.freeze()  # a hundred thousand objects of libraries: the collector need not look at them again and again
 
     def __call__(self, job: CameraJob, progress: Progress) -> dict[str, Any]:
         """Work through one camera and return its facts (counters, decode report, seconds by stage)."""

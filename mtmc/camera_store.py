@@ -11,6 +11,7 @@ Polars writes Parquet without pyarrow and is only imported when a table is touch
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,19 +44,45 @@ class EmbeddedPiece:
     image_size_wh: tuple[int, int]
 
 
-def write_detections(path: Path, frame_indices: Sequence[int], detections: Sequence[Detections]) -> None:
-    """One chunk of consecutive frames (0-based indices) with what was found in each; a manifest is to name it."""
+class DetectionRows:
+    """What was found in consecutive frames, until it is written: one flat buffer of 56 bytes a row. Thousands of small
+    arrays that live for some seconds leave the heap in pieces, of which more is taken by the hour."""
+
+    _WIDTH = 7  # frame index, box, score, class: what they hold of int64 and float32 is exact in float64
+
+    def __init__(self) -> None:
+        self._flat = array("d")
+
+    def __len__(self) -> int:
+        return len(self._flat) // self._WIDTH
+
+    def add(self, frame_index: int, detections: Detections) -> None:
+        """Note a frame (0-based index); one without detections has a row too."""
+        rows = np.zeros((max(len(detections), 1), self._WIDTH))
+        rows[:, 0], rows[:, 6] = frame_index, EMPTY_FRAME_CLASS
+        if len(detections):
+            rows[:, 1:5], rows[:, 5], rows[:, 6] = detections.boxes_xyxy, detections.scores, detections.class_ids
+        self._flat.frombytes(rows.tobytes())
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        del self._flat[:]
+
+    def rows(self) -> np.ndarray:
+        """float64 (R, 7), a copy."""
+        return np.array(self._flat, np.float64).reshape(-1, self._WIDTH)
+
+
+def write_detections(path: Path, detections: DetectionRows) -> None:
+    """One chunk of consecutive frames with what was found in each; a manifest is to name it."""
     import polars as pl
 
-    counts = [max(len(found), 1) for found in detections]
-    empty = Detections(np.zeros((1, 4)), np.zeros(1), np.full(1, EMPTY_FRAME_CLASS))
-    rows = [found if len(found) else empty for found in detections]
-    boxes = np.concatenate([r.boxes_xyxy for r in rows]) if rows else np.zeros((0, 4), np.float32)
+    rows = detections.rows()
     table = pl.DataFrame({
-        "frame_index": np.repeat(np.asarray(frame_indices, np.int64), counts),
-        **{name: boxes[:, i] for i, name in enumerate(("x1", "y1", "x2", "y2"))},
-        "score": np.concatenate([r.scores for r in rows]) if rows else np.zeros(0, np.float32),
-        "class_id": np.concatenate([r.class_ids for r in rows]) if rows else np.zeros(0, np.int64),
+        "frame_index": rows[:, 0].astype(np.int64),
+        **{name: rows[:, 1 + i].astype(np.float32) for i, name in enumerate(("x1", "y1", "x2", "y2"))},
+        "score": rows[:, 5].astype(np.float32),
+        "class_id": rows[:, 6].astype(np.int64),
     })  # fmt: skip
     with files.atomic_path(path, sync_folder=False) as temporary:
         table.write_parquet(temporary)

@@ -17,7 +17,8 @@ from typing import Any
 
 from detectors.detections import Detections
 from mtmc import camera_store
-from mtmc.camera_store import EmbeddedPiece, StoredDetections
+from mtmc.camera_store import DetectionRows, EmbeddedPiece, StoredDetections
+from mtmc.machine import give_back_memory
 from mtmc.manifest import Manifest
 from mtmc.privacy.vault import PLAIN, Vault
 
@@ -35,7 +36,7 @@ class _ChunkLog:
 
     def __init__(self, manifest: Manifest, vault: Vault = PLAIN) -> None:
         self._manifest, self._vault = manifest, vault
-        self._waiting: list[Any] = []
+        self._waiting: Any = []
 
     @property
     def complete(self) -> bool:
@@ -56,7 +57,7 @@ class _ChunkLog:
         name = f"{self.stage}-{number:06d}.parquet"
         self._write_chunk(name)
         self._manifest.add(self.stage, [name])
-        self._waiting = []
+        self._waiting.clear()
 
     def _write_chunk(self, name: str) -> None:
         """What is waiting, as the file `name`."""
@@ -76,6 +77,7 @@ class _ChunkLog:
                 merged = f"{self.stage}-{_number(group[-1]):06d}.{level + 1}.parquet"
                 self._vault.merge_tables([folder / name for name in group], folder / merged)
                 self._manifest.exchange(self.stage, group, merged)
+                give_back_memory()
 
     def _merge(self, facts: dict[str, Any], others: Sequence[str] = ()) -> None:
         if self._waiting or not self._manifest.files(self.stage):
@@ -95,6 +97,7 @@ class DetectionLog(_ChunkLog):
         """A detector with a memory has to see every frame again, unless the stage is closed: what an earlier run found
         is then of no use. It is committed all the same, for memory must not grow with the length of a video."""
         super().__init__(manifest)
+        self._waiting = DetectionRows()
         names = manifest.keep_good_files(self.stage)
         if stateful and names and not self.complete:
             manifest.reopen(self.stage)
@@ -112,7 +115,7 @@ class DetectionLog(_ChunkLog):
 
     def add(self, frame_index: int, detections: Detections) -> None:
         """Note what was found now in a frame that was not known."""
-        self._waiting.append((frame_index, detections))
+        self._waiting.add(frame_index, detections)
 
     def close(self, facts: dict[str, Any]) -> None:
         """Write the rest and make one table of all chunks."""
@@ -120,8 +123,7 @@ class DetectionLog(_ChunkLog):
             self._merge(facts)
 
     def _write_chunk(self, name: str) -> None:
-        indices, found = [index for index, _ in self._waiting], [detections for _, detections in self._waiting]
-        camera_store.write_detections(self._manifest.folder / name, indices, found)
+        camera_store.write_detections(self._manifest.folder / name, self._waiting)
 
 
 class PieceLog(_ChunkLog):

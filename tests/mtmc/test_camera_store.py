@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detectors.detections import Detections
-from mtmc.camera_store import StoredDetections, write_detections
+from mtmc.camera_store import DetectionRows, StoredDetections, write_detections
 
 
 def some(rng: np.random.Generator, count: int) -> Detections:
@@ -20,7 +20,13 @@ def some(rng: np.random.Generator, count: int) -> Detections:
 def test_round_trip(tmp_path: Path, counts: list[int]) -> None:
     rng = np.random.default_rng(len(counts))
     frames = {7 + 2 * i: some(rng, count) for i, count in enumerate(counts)}
-    write_detections(tmp_path / "chunk.parquet", list(frames), list(frames.values()))
+    rows = DetectionRows()
+    for index, found in frames.items():
+        rows.add(index, found)
+    assert len(rows) == sum(max(count, 1) for count in counts)
+    write_detections(tmp_path / "chunk.parquet", rows)
+    rows.clear()
+    assert len(rows) == 0
     stored = StoredDetections(tmp_path / "chunk.parquet")
     assert stored.last_index == max(frames, default=-1)
     assert [index for index in range(100) if stored.of_frame(index) is not None] == list(frames)
