@@ -36,8 +36,8 @@ class WorkerNeeds:
 
 
 def give_back_memory() -> None:
-    """Free what waits for Python's collector, and give what glibc keeps of freed memory back to the kernel: in a process
-    that works for days, a little more is kept every hour otherwise. Some milliseconds."""
+    """Free what waits for Python's collector, and give what glibc keeps of freed memory back to the kernel: in a
+    process that works for days, a little more is kept every hour otherwise. Some milliseconds."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
