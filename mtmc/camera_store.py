@@ -116,8 +116,10 @@ def write_pieces(path: Path, pieces: Sequence[EmbeddedPiece], vault: Vault = PLA
     """One chunk of pieces, whole (lists in cells)."""
     import polars as pl
 
-    rows = [_piece_row(piece) for piece in pieces]
-    vault.write_table(path, pl.DataFrame(rows, schema=_piece_schema()))
+    columns = _piece_columns(pieces)
+    # Arrays of one length become a column of that width, whatever is asked for: hence the cast.
+    vault.write_table(path, pl.DataFrame([
+        pl.Series(name, columns[name], kind).cast(kind) for name, kind in _piece_schema().items()]))  # fmt: skip
 
 
 def read_piece_ids(path: Path, vault: Vault = PLAIN) -> list[int]:
@@ -212,15 +214,18 @@ def _piece_schema() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _piece_row(piece: EmbeddedPiece) -> dict[str, Any]:
-    t = piece.tracklet
+def _piece_columns(pieces: Sequence[EmbeddedPiece]) -> dict[str, list[Any]]:
+    """Arrays stay arrays: as Python's numbers the embeddings of a commit would be a million objects."""
+    tracklets = [piece.tracklet for piece in pieces]
     return {
-        "track_id": t.track_id, "class_id": t.class_id, "class_share": t.class_share, "times_s": t.times_s.tolist(),
-        "frame_indices": t.frame_indices.tolist(), "boxes_xyxy": t.boxes_xyxy.ravel().tolist(),
-        "scores": t.scores.tolist(), "interpolated": t.interpolated.tolist(),
-        "crop_frame_indices": piece.crop_frame_indices.tolist(), "crop_qualities": piece.crop_qualities.tolist(),
-        "image_embeddings": piece.image_embeddings.ravel().tolist(), "crops_jpeg": list(piece.crops_jpeg),
-        "image_size_wh": list(piece.image_size_wh),
+        **{name: [getattr(t, name) for t in tracklets] for name in (
+            "track_id", "class_id", "class_share", "times_s", "frame_indices", "scores", "interpolated")},
+        "boxes_xyxy": [t.boxes_xyxy.ravel() for t in tracklets],
+        "crop_frame_indices": [piece.crop_frame_indices for piece in pieces],
+        "crop_qualities": [piece.crop_qualities for piece in pieces],
+        "image_embeddings": [piece.image_embeddings.ravel() for piece in pieces],
+        "crops_jpeg": [list(piece.crops_jpeg) for piece in pieces],
+        "image_size_wh": [list(piece.image_size_wh) for piece in pieces],
     }  # fmt: skip
 
 
