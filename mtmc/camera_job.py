@@ -219,7 +219,8 @@ class _Watch:
 
     def _close(self) -> None:
         indices, times_s = self._cutter.frame_times()
-        files.write_array(self._job.folder / FRAME_TIMES_NAME, np.stack([indices.astype(np.float64), times_s]))
+        frame_times = np.stack([indices.astype(np.float64), times_s])
+        files.write_array(self._job.folder / FRAME_TIMES_NAME, frame_times, sync_folder=False)
         self._detections.close({})
         self._pieces.close(
             {

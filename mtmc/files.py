@@ -22,6 +22,7 @@ import numpy as np
 from mtmc.errors import MtmcError, OutputError
 
 _TEMPORARY_PREFIX = ".partial-"
+_SMALL_BYTES = 1 << 17  # read at once: `file_digest` prepares a quarter of a megabyte, and a run has thousands of crops
 
 
 @contextlib.contextmanager
@@ -100,9 +101,9 @@ def json_text(value: Any) -> str:
     return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
-def write_array(path: Path, array: np.ndarray) -> None:
+def write_array(path: Path, array: np.ndarray, sync_folder: bool = True) -> None:
     """Write `array` as `.npy`, atomically, never pickled."""
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path, sync_folder) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
 
@@ -118,7 +119,9 @@ def require_regular(path: Path) -> None:
 def sha256_of(path: Path) -> str:
     """SHA-256 of the whole file, in hex. Raises `OSError` for what is no regular file."""
     require_regular(path)
-    with Path(path).open("rb") as file:
+    with Path(path).open("rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size < _SMALL_BYTES:
+            return hashlib.sha256(file.readall()).hexdigest()
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

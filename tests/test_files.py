@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -45,3 +46,10 @@ def test_arrays_json_and_leftovers(tmp_path: Path) -> None:
     (tmp_path / ".partial-123.npy").write_text("left by a killed process")
     files.remove_leftovers(tmp_path)
     assert os.listdir(tmp_path) == ["a.npy"]
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 17) - 1, 1 << 17, (1 << 18) + 7])
+def test_checksums_of_small_and_large_files(tmp_path: Path, size: int) -> None:
+    data = bytes(i % 251 for i in range(size))
+    (tmp_path / "file").write_bytes(data)
+    assert files.sha256_of(tmp_path / "file") == hashlib.sha256(data).hexdigest()

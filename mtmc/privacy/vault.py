@@ -9,6 +9,7 @@ never on the disk, not in temporary files either. What lies behind the door: `fe
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,7 @@ class PlainVault:
         return _plain(path, path.read_bytes())
 
     def write_array(self, path: Path, array: np.ndarray) -> None:
-        files.write_array(path, array)
+        files.write_array(path, array, sync_folder=False)
 
     def load_array(self, path: Path) -> np.ndarray:
         try:
@@ -114,10 +115,13 @@ class PlainVault:
         return path
 
     def merge_tables(self, paths: Sequence[Path], target: Path) -> None:
-        import polars as pl
-
         with files.atomic_path(target, sync_folder=False) as temporary:
-            pl.scan_parquet([*paths]).sink_parquet(temporary)
+            if len(paths) == 1:
+                shutil.copyfile(paths[0], temporary)
+            else:
+                import polars as pl
+
+                pl.scan_parquet([*paths]).sink_parquet(temporary)
 
 
 PLAIN = PlainVault()
