@@ -109,7 +109,7 @@ def timed_run(options: Sequence[str], out: Path, kind: str, cores: Iterable[int]
 
 
 def measured_pair(
-    options: Sequence[str], number: int, side_by_side: bool
+    options: Sequence[str], number: int, side_by_side: bool = False
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """((wall, processor) of the run with everything, of the one without)."""
     kinds = ("with", "without") if number % 2 == 0 else ("without", "with")

@@ -44,7 +44,9 @@ def test_everything_that_is_left_out_still_has_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_both_runs_do_the_same_work(clean_path: ModuleType, long: World) -> None:
+@pytest.mark.parametrize("side_by_side", [False, pytest.param(True, marks=pytest.mark.skipif(
+    len(os.sched_getaffinity(0)) < 2, reason="NOT TRIED: two runs at a time want two cores"))])
+def test_both_runs_do_the_same_work(clean_path: ModuleType, long: World, side_by_side: bool) -> None:
     options = ["--videos", str(long.cams), "--detections", str(long.det), *SETTINGS, "--workers", "2"]
-    costly, bare = clean_path.measured_pair(options, 1)  # compares tables, and looks for manifests
+    costly, bare = clean_path.measured_pair(options, 1, side_by_side)  # compares tables, and looks for manifests
     assert min(*costly, *bare) > 0.5
