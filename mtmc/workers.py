@@ -273,9 +273,14 @@ def _guarded(job: Job, argument: Any, number: int, progress: Progress) -> Outcom
         return Outcome(number, None, f"{type(error).__name__}: {error}", EXIT_PARTIAL, traceback.format_exc())
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: BaseException | None) -> bool:
     """Python's own error, or that of torch ("can't allocate memory", "out of memory") or OpenCV ("Insufficient
-    memory"), which have none of their own on a CPU."""
-    text = str(error).lower()
+    memory"), which have none of their own on a CPU; also behind another: OpenCV's functions may end in a `SystemError`
+    whose cause it is."""
     words = ("can't allocate memory", "cannot allocate memory", "out of memory", "insufficient memory")
-    return isinstance(error, MemoryError) or any(word in text for word in words)
+    while error is not None:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or any(word in text for word in words):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -33,6 +33,10 @@ class Trouble:
             raise InputError("x.csv", "numbers", "words")
         if what == "bug":
             raise ValueError("an oversight")
+        if what == "memory":
+            raise MemoryError
+        if what == "memory behind":  # as OpenCV's functions tell it
+            raise SystemError("<built-in function resize> returned a result with an exception set") from MemoryError()
         return f"{self.setup} {what} {os.getpid()}"
 
 
@@ -64,6 +68,13 @@ def test_one_bad_job_leaves_the_others(what: str, sentence: str) -> None:
     assert [o.error for i, o in enumerate(outcomes) if i != 1] == ["", "", ""]
     assert bool(outcomes[1].trace) == (what == "bug")
     assert outcomes[1].died == (what in ("die", "exit"))
+
+
+@pytest.mark.parametrize("what", ["memory", "memory behind"])
+def test_a_worker_without_memory_is_replaced(what: str) -> None:
+    outcomes, _ = run("ok", ["a", what, "b"], workers=1)
+    assert (outcomes[1].error, outcomes[1].trace, outcomes[1].died) == ("out of memory", "", True)
+    assert outcomes[0].value.split()[2] != outcomes[2].value.split()[2]
 
 
 def test_a_silent_worker_is_stopped() -> None:
