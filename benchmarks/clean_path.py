@@ -3,13 +3,13 @@
     python benchmarks/clean_path.py -- --videos $MTMC_DATA/worlds/two-view-dev/cams \\
         --detections $MTMC_DATA/worlds/two-view-dev/det --embedder colour-texture
 
-Behind `--` stand options of `run_cameras.py`. The same command runs twice a pair, the order changing from pair to
-pair, into a new folder each time, with all earlier writes on the disk before. One run is as users get it. The other
-leaves out what only faults need: manifests, commits on the way and the merging of their chunks, checksums of results
-and fingerprints of inputs, the look at a file's structure before it is opened, fsync, temporary names, locks. Both
-leave the same tables, which is checked. What both do: count packets, frames and detections, and refuse vectors that are
-not finite, for those are part of the results. Recorded boxes and the weight-free embedder are the hard case: with
-networks the same commits stand beside several times the work.
+Behind `--` stand options of `run_cameras.py`. The same command runs twice a pair, each run in turns of half a second
+while the other stands still, into a new folder each time, with all earlier writes on the disk before. One run is as
+users get it. The other leaves out what only faults need: manifests, commits on the way and the merging of their
+chunks, checksums of results and fingerprints of inputs, the look at a file's structure before it is opened, fsync,
+temporary names, locks. Both leave the same tables, which is checked. What both do: count packets, frames and
+detections, and refuse vectors that are not finite, for those are part of the results. Recorded boxes and the
+weight-free embedder are the hard case: with networks the same commits stand beside several times the work.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import argparse
 import contextlib
 import math
 import os
+import select
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,41 +92,76 @@ def upper_bound(ratios: Sequence[float], confidence: float = _CONFIDENCE) -> flo
     return math.inf
 
 
-def timed_run(options: Sequence[str], out: Path, kind: str, cores: Iterable[int] = ()) -> tuple[float, float]:
-    """(wall seconds, processor seconds) of one command, its start and its workers included. cores: of it alone."""
-    begun = time.perf_counter()
-    command = [sys.executable, __file__, "--once", "--", *options, "--out", str(out), "--quiet"]
-    with tempfile.TemporaryFile("w+") as said, subprocess.Popen(
-        command, env={**os.environ, _SWITCH: kind}, stdout=subprocess.DEVNULL, stderr=said,
-        preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
-    ) as process:  # fmt: skip
-        _, status, used = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - begun
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            raise SystemExit(f"the run {kind} ended with {process.returncode}:\n{said.read()}")
-    return wall_s, used.ru_utime + used.ru_stime
+def measured_run(options: Sequence[str], out: Path, kind: str) -> tuple[float, float]:
+    """(wall seconds, processor seconds) of one command, its start and its workers included."""
+    (seconds,) = measured_in_turns({kind: [*options, "--out", str(out)]}, turn_s=60).values()
+    return seconds
+
+
+def measured_in_turns(commands: Mapping[str, Sequence[str]], turn_s: float) -> dict[str, tuple[float, float]]:
+    """{kind: (wall, processor) seconds} of commands that have the machine in turns, the others standing still.
+
+    A command's wall time is the sum of its turns: whatever the machine does for longer than a turn hits all alike.
+    """
+    with contextlib.ExitStack() as stack:
+        runs = [stack.enter_context(_Run(kind, options)) for kind, options in commands.items()]
+        while going := [run for run in runs if run.seconds is None]:
+            for run in going:
+                run.take_turn(turn_s)
+        return {run.kind: run.seconds for run in runs if run.seconds is not None}
+
+
+class _Run:
+    """A command in a process group of its own, standing still but in its turns."""
+
+    def __init__(self, kind: str, options: Sequence[str]) -> None:
+        self.kind = kind
+        self.seconds: tuple[float, float] | None = None
+        self._wall_s, self._said = 0.0, tempfile.TemporaryFile("w+")  # noqa: SIM115  closed by __exit__
+        self._command = [sys.executable, __file__, "--once", "--", *options, "--quiet"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> _Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._said.close()
+        if self._process and self.seconds is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def take_turn(self, turn_s: float) -> None:
+        begun = time.perf_counter()
+        if self._process is None:
+            self._process = subprocess.Popen(
+                self._command, env={**os.environ, _SWITCH: self.kind}, stdout=subprocess.DEVNULL, stderr=self._said,
+                start_new_session=True,
+            )  # fmt: skip
+            self._ended = os.pidfd_open(self._process.pid)
+        else:
+            os.killpg(self._process.pid, signal.SIGCONT)
+        ended, _, _ = select.select([self._ended], [], [], turn_s)
+        self._wall_s += time.perf_counter() - begun
+        if not ended:
+            os.killpg(self._process.pid, signal.SIGSTOP)
+            return
+        os.close(self._ended)
+        _, status, used = os.wait4(self._process.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        if self._process.returncode:
+            self._said.seek(0)
+            raise SystemExit(f"the run {self.kind} ended with {self._process.returncode}:\n{self._said.read()}")
+        self.seconds = self._wall_s, used.ru_utime + used.ru_stime
 
 
 def measured_pair(
-    options: Sequence[str], number: int, side_by_side: bool = False
+    options: Sequence[str], number: int, turn_s: float
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """((wall, processor) of the run with everything, of the one without)."""
+    """((wall, processor) of the run with everything, of the one without); the order changes with `number`."""
     kinds = ("with", "without") if number % 2 == 0 else ("without", "with")
     with tempfile.TemporaryDirectory(prefix="clean-path-") as name:
         os.sync()
-        if side_by_side:
-            cores = sorted(os.sched_getaffinity(0))
-            with ThreadPoolExecutor(2) as pool:
-                runs = [pool.submit(timed_run, options, Path(name) / kind, kind, [core])
-                        for kind, core in zip(kinds, cores, strict=False)]  # fmt: skip
-                seconds = {kind: run.result() for kind, run in zip(kinds, runs, strict=True)}
-        else:
-            seconds = {}
-            for kind in kinds:
-                seconds[kind] = timed_run(options, Path(name) / kind, kind)
-                os.sync()
+        seconds = measured_in_turns({kind: [*options, "--out", str(Path(name) / kind)] for kind in kinds}, turn_s)
         tables = [[(Path(name) / kind / table).read_bytes() for table in TABLES] for kind in kinds]
         if tables[0] != tables[1] or list((Path(name) / "without").rglob("manifest.json")):
             raise SystemExit("the two runs did not do the same work")
@@ -135,9 +171,14 @@ def measured_pair(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--side-by-side", action="store_true",
-                        help="both runs of a pair at the same time, each on a core of its own, changed from pair to "
-                             "pair: what the machine does at the time hits both alike")
+    parser.add_argument(
+        "--turn-s",
+        type=float,
+        default=0.5,
+        metavar="SECONDS",
+        help="the two runs of a pair have the machine in turns this long, the other one standing "
+        "still: what the machine does for longer hits both alike (default %(default)s)",
+    )
     parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("options", nargs="+", help="of run_cameras.py, behind --")
     arguments = parser.parse_args()
@@ -147,9 +188,9 @@ def main() -> int:
         return run_cameras(arguments.options)
     ratios: dict[str, list[float]] = {"wall": [], "processor": []}
     with tempfile.TemporaryDirectory(prefix="clean-path-") as name:
-        timed_run(arguments.options, Path(name) / "warm-up", "with")  # fills caches, not counted
+        measured_run(arguments.options, Path(name) / "warm-up", "with")  # fills caches, not counted
     for number in range(arguments.pairs):
-        costly, bare = measured_pair(arguments.options, number, arguments.side_by_side)
+        costly, bare = measured_pair(arguments.options, number, arguments.turn_s)
         for place, clock in enumerate(ratios):
             ratios[clock].append(costly[place] / bare[place])
         said = (f"{clock} {costly[place]:.2f} s with, {bare[place]:.2f} s without, ratio {found[-1]:.3f}"

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -44,9 +45,15 @@ def test_everything_that_is_left_out_still_has_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("side_by_side", [False, pytest.param(True, marks=pytest.mark.skipif(
-    len(os.sched_getaffinity(0)) < 2, reason="NOT TRIED: two runs at a time want two cores"))])
-def test_both_runs_do_the_same_work(clean_path: ModuleType, long: World, side_by_side: bool) -> None:
+def test_both_runs_do_the_same_work(clean_path: ModuleType, long: World) -> None:
     options = ["--videos", str(long.cams), "--detections", str(long.det), *SETTINGS, "--workers", "2"]
-    costly, bare = clean_path.measured_pair(options, 1, side_by_side)  # compares tables, and looks for manifests
+    costly, bare = clean_path.measured_pair(options, 1, turn_s=0.2)  # compares tables, and looks for manifests
     assert min(*costly, *bare) > 0.5
+
+
+def test_a_run_whose_turn_it_is_not_stands_still(clean_path: ModuleType) -> None:
+    shown = {kind: ["--videos", "x", "--show-config"] for kind in ("with", "without")}
+    begun = time.perf_counter()
+    seconds = clean_path.measured_in_turns(shown, turn_s=0.1)
+    assert sum(wall_s for wall_s, _ in seconds.values()) <= time.perf_counter() - begun
+    assert all(processor_s <= 2 * wall_s for wall_s, processor_s in seconds.values())
