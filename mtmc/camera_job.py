@@ -28,6 +28,7 @@ from mtmc.cutting import TrackletCutter
 from mtmc.embedding import EmbeddedBatch, encode_jpeg
 from mtmc.embedding_queue import EmbeddingQueue
 from mtmc.final_tracklets import FRAME_TIMES_NAME, finish_camera
+from mtmc.machine import give_back_memory
 from mtmc.manifest import Manifest, digest
 from mtmc.model_service.clients import ServiceAddress
 from mtmc.model_service.models import models_for
@@ -43,6 +44,7 @@ from mtmc.workers import Progress
 from reid_models.embedder import Embedder
 
 VIEW_WIDTH_PX = 480
+_GIVE_BACK_EVERY_S = 30.0  # 35 ms of work
 _TELL_EVERY_S = 0.2  # a line a picture would cost worker and command half a millisecond each
 # Up to five batches are on their way through a camera's threads: four pictures of 1080p, one of 4K.
 _BATCH_BYTES = 32 << 20
@@ -138,7 +140,8 @@ class _Watch:
             manifest.folder,
         )
         self._report, self._watch = DecodeReport(), Stopwatch()
-        self._committed_at, self._told_at = time.monotonic(), -np.inf
+        self._committed_at = self._gave_back_at = time.monotonic()
+        self._told_at = -np.inf
         self._image_size_wh = (0, 0)
         self._view: np.ndarray | None = None
         self._frames = self._frames_with_detections = self._non_finite = 0
@@ -216,6 +219,9 @@ class _Watch:
             if any(wrote):
                 self._manifest.save()
             self._committed_at = time.monotonic()
+            if self._committed_at - self._gave_back_at >= _GIVE_BACK_EVERY_S:
+                give_back_memory()
+                self._gave_back_at = self._committed_at
 
     def _close(self) -> None:
         indices, times_s = self._cutter.frame_times()

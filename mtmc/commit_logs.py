@@ -18,7 +18,6 @@ from typing import Any
 from detectors.detections import Detections
 from mtmc import camera_store
 from mtmc.camera_store import DetectionRows, EmbeddedPiece, StoredDetections
-from mtmc.machine import give_back_memory
 from mtmc.manifest import Manifest
 from mtmc.privacy.vault import PLAIN, Vault
 
@@ -77,7 +76,6 @@ class _ChunkLog:
                 merged = f"{self.stage}-{_number(group[-1]):06d}.{level + 1}.parquet"
                 self._vault.merge_tables([folder / name for name in group], folder / merged)
                 self._manifest.exchange(self.stage, group, merged)
-                give_back_memory()
 
     def _merge(self, facts: dict[str, Any], others: Sequence[str] = ()) -> None:
         if self._waiting or not self._manifest.files(self.stage):

