@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -167,6 +168,7 @@ def undisturbed() -> Iterator[None]:
     """A process started here is spared Ctrl-C from its first moment, not only once it has imported everything. A signal
     that comes meanwhile counts at the end of the block: half started, a worker would end in a trace of its own."""
     came: list[int] = []
+    resource_tracker.ensure_running()  # started along with the first process, it would take the mask away again
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by what is started
     handlers = {}
     with contextlib.suppress(ValueError):  # not in the main thread, which alone is interrupted by signals

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mtmc.errors import InputError
 from mtmc.workers import Outcome, Progress, run_jobs
+from tests.running import ROOT
 
 
 class Trouble:
@@ -93,3 +97,27 @@ def test_a_setup_that_fails_is_every_jobs_answer(workers: int) -> None:
 
 def test_no_jobs() -> None:
     assert run("ok", [], workers=2) == ([], [])
+
+
+_FIRST_PROCESS = """
+import multiprocessing, signal
+from mtmc.workers import undisturbed
+if __name__ == "__main__":
+    with undisturbed():
+        process = multiprocessing.get_context("spawn").Process(target=print)
+        process.start()
+        with open(f"/proc/{process.pid}/status") as file:
+            (mask,) = [int(line.split()[1], 16) for line in file if line.startswith("SigBlk")]
+    process.join()
+    print("spared" if mask >> (signal.SIGINT - 1) & 1 else "not spared")
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="NOT TRIED: no /proc to read the mask from")
+def test_the_first_process_of_all_is_spared_ctrl_c(tmp_path: Path) -> None:
+    """Python's own helper process, which is started along with it, must not take the mask away."""
+    script = tmp_path / "first.py"
+    script.write_text(_FIRST_PROCESS)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    assert done.stdout.split("\n")[-2:] == ["spared", ""], done.stdout + done.stderr
