@@ -55,11 +55,11 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="the two-view set")
     parser.add_argument("--file", type=Path, default=ROWS, help="the rows (default: benchmarks/methods.yaml)")
     parser.add_argument("--out", type=Path, default=Path("runs/methods"), help="folder of scores and of table.md")
-    parser.add_argument("--steps", type=int, default=120, help="of training for each run (default: 120)")
+    parser.add_argument("--steps", type=int, default=400, help="of training for each run (default: 400)")
     parser.add_argument("--seeds", type=int, default=3, help="1 to 5, one fold each (default: 3)")
     parser.add_argument("--rows", nargs="+", help="names of methods.yaml (default: all); their baselines come along")
     parser.add_argument("--set", action="append", default=[], dest="sets", metavar="section.key=value",
-                        help="of every row, e.g. model.input_hw=[96,96] for a larger budget")
+                        help="of every row, e.g. model.input_hw=[128,128] for a larger budget")
     parser.add_argument("--table", action="store_true", help="train nothing, print what is done")
     arguments = parser.parse_args()
     table = read_table(arguments.file)

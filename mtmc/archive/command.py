@@ -35,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, help="file to write")
     add("--epochs", type=int, default=20, help="of each network (default: 20)")
     add("--steps", type=int, default=0, help="batches an epoch; 0 = all blocks (default: 0)")
-    add("--batch", type=int, default=256, help="blocks a step (default: 256)")
+    add("--batch", type=int, default=256, help="blocks a step (default: 256); 16 to 64 learn faster in little time")
+    add("--learning-rate", type=float, default=1e-3, help="at the beginning (default: 0.001)")
     add("--longest-px", type=int, default=192, help="pictures are shrunk to this side (default: 192)")
     add("--threads", type=int, default=0, help="CPU threads; 0 leaves torch's own number")
     return result
@@ -78,7 +79,8 @@ def _train(arguments: argparse.Namespace) -> None:
         torch.set_num_threads(arguments.threads)
     paths = pictures_below(arguments.folder)
     pictures = [shrunk(read_picture(path), arguments.longest_px) for path in paths]
-    network = BlockTrainingConfig(epochs=arguments.epochs, steps_per_epoch=arguments.steps, batch=arguments.batch)
+    network = BlockTrainingConfig(epochs=arguments.epochs, steps_per_epoch=arguments.steps, batch=arguments.batch,
+                                  learning_rate=arguments.learning_rate)
     content = train_codec(pictures, CodecTrainingConfig(network=network), f"{len(paths)} pictures",
                           lambda words, loss: print(f"{words}: loss {loss:.4f}", flush=True))
     save_codec(arguments.out, content)
