@@ -26,7 +26,7 @@ from mtmc.archive.fidelity import pooled_error, psnr
 from mtmc.archive.pictures import pictures_below, read_picture, shrunk
 from mtmc.archive.run_archive import codec_path
 
-QUALITIES = {".jpg": (2, 5, 10, 20, 40, 80), ".webp": (0, 5, 10, 20, 40, 80)}
+QUALITIES = {".jpg": (2, 5, 10, 20, 40, 80), ".webp": (1, 5, 10, 20, 40, 80)}
 TARGETS = (1.0, 20.0, 24.0, 27.0, 60.0)
 
 
