@@ -121,16 +121,22 @@ class _Run:
         self._command = [sys.executable, __file__, "--once", "--", *options, "--quiet"]
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def process_id(self) -> int | None:
+        """Of the command, once it had a turn."""
+        return self._process and self._process.pid
+
     def __enter__(self) -> _Run:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._said.close()
-        if self._process and self.seconds is None:
+        if self._process and self._process.returncode is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
     def take_turn(self, turn_s: float) -> None:
+        """Let it work for `turn_s`, or until it ends: then `seconds` is known. Raises `SystemExit` where it failed."""
         begun = time.perf_counter()
         if self._process is None:
             self._process = subprocess.Popen(

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from types import ModuleType
 
+import psutil
 import pytest
 
 from tests.faults.conftest import World
@@ -52,8 +53,21 @@ def test_both_runs_do_the_same_work(clean_path: ModuleType, long: World) -> None
 
 
 def test_a_run_whose_turn_it_is_not_stands_still(clean_path: ModuleType) -> None:
-    shown = {kind: ["--videos", "x", "--show-config"] for kind in ("with", "without")}
-    begun = time.perf_counter()
-    seconds = clean_path.measured_in_turns(shown, turn_s=0.1)
-    assert sum(wall_s for wall_s, _ in seconds.values()) <= time.perf_counter() - begun
-    assert all(processor_s <= 2 * wall_s for wall_s, processor_s in seconds.values())
+    with clean_path._Run("with", ["--videos", "x", "--show-config"]) as run:
+        run.take_turn(0.1)
+        process = psutil.Process(run.process_id)
+        deadline = time.monotonic() + 10
+        while process.status() != psutil.STATUS_STOPPED:
+            assert time.monotonic() < deadline, process.status()
+            time.sleep(0.01)
+        before = process.cpu_times()
+        time.sleep(0.3)
+        assert process.cpu_times() == before
+        while run.seconds is None:
+            run.take_turn(5.0)
+    assert 0 < run.seconds[0] < 60
+
+
+def test_a_run_that_fails_is_told_in_its_own_words(clean_path: ModuleType) -> None:
+    with pytest.raises(SystemExit, match="the run without ended with 2"):
+        clean_path.measured_in_turns({"without": ["--no-such-option"]}, turn_s=60)
